@@ -1,4 +1,4 @@
-// Error, the one exception the library throws, and text(...), which builds messages without depending on the locale.
+// Error, the one exception the library throws, and concat(...), which builds messages without depending on the locale.
 //
 // A message names what was being read or computed, the offending value or both shapes, and the way out.
 #pragma once
@@ -38,7 +38,7 @@ void append(std::string& out, Number value) {
 
 /// Strings and numbers joined into one string; floating-point numbers in the shortest form that reads back equal.
 template <class... Parts>
-std::string text(const Parts&... parts) {
+std::string concat(const Parts&... parts) {
   std::string out;
   (detail::append(out, parts), ...);
   return out;
@@ -48,14 +48,14 @@ std::string text(const Parts&... parts) {
 template <class Extents>
 std::string shape_text(const Extents& extents) {
   std::string out = "[";
-  for (auto extent : extents) detail::append(out, text(out.size() > 1 ? ", " : "", extent));
+  for (auto extent : extents) detail::append(out, concat(out.size() > 1 ? ", " : "", extent));
   return out + "]";
 }
 
-/// Throws Error with the parts joined by text().
+/// Throws Error with the parts joined by concat().
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
-  throw Error(text(parts...));
+  throw Error(concat(parts...));
 }
 
 }  // namespace bert::inline BERT_ABI
