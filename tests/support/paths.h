@@ -1,0 +1,28 @@
+// Where tests find files: the source tree, and the shared data folder beside it (absent on most machines).
+#pragma once
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+namespace tests {
+
+/// The checkout this test was built from (CMake passes BERT_SOURCE_DIR).
+inline std::filesystem::path source_dir() { return BERT_SOURCE_DIR; }
+
+/// The shared data folder: $BERT_SHARED_DIR, else ../shared beside the checkout; an empty path when there is none.
+inline std::filesystem::path shared_dir() {
+  const char* chosen = std::getenv("BERT_SHARED_DIR");
+  const std::filesystem::path dir = chosen ? std::filesystem::path(chosen) : source_dir().parent_path() / "shared";
+  return std::filesystem::is_directory(dir) ? dir : std::filesystem::path();
+}
+
+}  // namespace tests
+
+/// Leaves the test with a word when the shared data folder is absent; `./dev check` counts these lines.
+#define SKIP_WITHOUT_SHARED()                                                            \
+  do {                                                                                   \
+    if (tests::shared_dir().empty()) {                                                   \
+      std::printf("skipped: no shared data folder beside the project (%s)\n", __FILE__); \
+      return;                                                                            \
+    }                                                                                    \
+  } while (false)
