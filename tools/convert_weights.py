@@ -1,0 +1,422 @@
+#!/usr/bin/env python3
+"""Converts a Hugging Face checkpoint into one .safetensors file that is the whole model.
+
+    tools/convert_weights.py SRC -o MODEL.safetensors [--dtype keep|f32|f16|bf16]
+
+SRC is a folder (model.safetensors, shards, or pytorch_model.bin with its shards) or, when online and with
+huggingface_hub installed, a hub id. Needs numpy and safetensors; torch only for .bin files. The same input gives the
+same bytes on every machine. What is written, and why, is in docs/weights.md; include/bert/io/safetensors_writer.h
+keeps the same layout rules, include/bert/io/names.h the same name rules.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import re
+import sys
+import tempfile
+
+import numpy as np
+
+VERSION = 1
+ALIGNMENT = 64
+SIZE_OF = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+NUMPY = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}  # BF16 as its bits
+# Family -> (prefix of the base model, its parts): a checkpoint of the bare base model has its names without the prefix.
+BASE_MODEL = {"bert": ("bert.", ("embeddings.", "encoder.", "pooler."))}
+
+
+class ConversionError(Exception):
+    """A failure the user can act on; main() prints it as one line."""
+
+
+class Tensor:
+    """A tensor of the source: dtype and shape as safetensors names them, and a function that reads its bytes."""
+
+    def __init__(self, dtype, shape, read):
+        self.dtype, self.shape, self.read = dtype, list(shape), read
+
+    def same_as(self, other):
+        return self.dtype == other.dtype and self.shape == other.shape and self.read() == other.read()
+
+
+def sha256_of(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def parse_json(text, what):
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConversionError(f"{what} is not JSON: {error}") from None
+
+
+# --- reading -----------------------------------------------------------------------------------------------------
+
+
+def read_safetensors(path):
+    """{name: Tensor} of one file; the bytes stay on disk until asked for. The safetensors package checks the file."""
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="np"):
+            pass
+    except Exception as error:  # the package has one exception type of its own and passes on others
+        raise ConversionError(f"cannot read {path}: {error}") from None
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    tensors = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        if entry["dtype"] not in SIZE_OF:
+            raise ConversionError(f"{path}: {name} is {entry['dtype']}; known are {', '.join(SIZE_OF)}")
+        begin, end = entry["data_offsets"]
+
+        def read(begin=8 + length + begin, size=end - begin):
+            with open(path, "rb") as file:
+                file.seek(begin)
+                return file.read(size)
+
+        tensors[name] = Tensor(entry["dtype"], entry["shape"], read)
+    return tensors
+
+
+def read_pickle(path):
+    """{name: Tensor} of a pytorch .bin file; torch reads it in weights-only mode, so no code in it runs."""
+    try:
+        import torch
+    except ImportError:
+        raise ConversionError(f"{path} needs PyTorch to read: pip install torch, or save the model as safetensors")
+    names = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+             torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
+             torch.bool: "BOOL"}  # fmt: skip
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ConversionError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
+    tensors = {}
+    for name, value in state.items():
+        if value.dtype not in names:
+            raise ConversionError(f"{path}: {name} is {value.dtype}; known are {', '.join(SIZE_OF)}")
+
+        def read(value=value):
+            return value.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b""
+
+        tensors[name] = Tensor(names[value.dtype], value.shape, read)
+    return tensors
+
+
+def read_weights(folder):
+    """All tensors of a folder and the list of files they came from."""
+    for single, index, read in (
+        ("model.safetensors", "model.safetensors.index.json", read_safetensors),
+        ("pytorch_model.bin", "pytorch_model.bin.index.json", read_pickle),
+    ):
+        if (folder / single).is_file():
+            return read(folder / single), [single]
+        if (folder / index).is_file():
+            weight_map = parse_json((folder / index).read_text("utf-8"), folder / index).get("weight_map", {})
+            tensors, shards = {}, sorted(set(weight_map.values()))
+            for shard in shards:
+                if os.path.basename(shard) != shard:
+                    raise ConversionError(f"{folder / index} names {shard!r}, which is not a file beside it")
+                for name, tensor in read(folder / shard).items():
+                    if name in tensors:
+                        raise ConversionError(f"{folder / shard} holds {name}, which another shard holds too")
+                    tensors[name] = tensor
+            if missing := sorted(set(weight_map) - set(tensors)):
+                raise ConversionError(f"{folder / index} promises {missing[0]}, which is in none of its shards")
+            return tensors, [index, *shards]
+    raise ConversionError(f"{folder} holds neither model.safetensors nor pytorch_model.bin, in one piece or in shards")
+
+
+# --- names -------------------------------------------------------------------------------------------------------
+
+
+def canonical_name(name, model_type):
+    """The name Hugging Face writes today; None for buffers that every program can make itself."""
+    if name.endswith(("embeddings.position_ids", "embeddings.token_type_ids")):
+        return None
+    name = re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name)
+    name = re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name)
+    prefix, parts = BASE_MODEL.get(model_type, ("", ()))
+    return prefix + name if name.startswith(parts) and parts else name
+
+
+def canonical_tensors(tensors, config):
+    renamed = {}
+    for name, tensor in tensors.items():
+        new = canonical_name(name, config.get("model_type", "bert"))
+        if new in renamed:
+            raise ConversionError(f"two tensors are named {new} once old names are brought up to date")
+        if new is not None:
+            renamed[new] = tensor
+    # The decoder's copies of what it is tied to.
+    words, weight = "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"
+    tied = config.get("tie_word_embeddings", True)
+    if tied and weight in renamed and words in renamed and renamed[weight].same_as(renamed[words]):
+        del renamed[weight]
+    bias, copy = "cls.predictions.bias", "cls.predictions.decoder.bias"
+    if copy in renamed and bias not in renamed:
+        renamed[bias] = renamed.pop(copy)
+    elif copy in renamed and renamed[copy].same_as(renamed[bias]):
+        del renamed[copy]
+    return renamed
+
+
+# --- element types -----------------------------------------------------------------------------------------------
+
+
+def float32_to_bf16(values):
+    """Bits of the nearest bfloat16, ties to even; a NaN keeps its top bits and becomes quiet."""
+    bits = values.view(np.uint32)
+    rounded = (bits + (0x7FFF + ((bits >> 16) & 1)).astype(np.uint32)) >> 16
+    return np.where(np.isnan(values), (bits >> 16) | 0x40, rounded).astype(np.uint16)
+
+
+def float64_to_float32_odd(values):
+    """float32 rounded to odd: a second rounding to a narrower type then gives what one rounding would have given."""
+    with np.errstate(over="ignore"):
+        nearest = values.astype(np.float32)
+    bits = nearest.view(np.uint32).copy()
+    inexact = np.isfinite(values) & (nearest.astype(np.float64) != values)
+    bits[inexact & (np.abs(nearest.astype(np.float64)) > np.abs(values))] -= 1
+    bits[inexact] |= 1
+    return bits.view(np.float32)
+
+
+def converted(name, data, dtype, target):
+    """The bytes of `data` (of type dtype) in type target."""
+    values = np.frombuffer(data, NUMPY[dtype])
+    if dtype == "BF16":
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    with np.errstate(over="ignore"):
+        if target == "BF16":
+            values = float64_to_float32_odd(values) if dtype == "F64" else values.astype(np.float32)
+            result = float32_to_bf16(values)
+            overflow = np.isfinite(values) & ((result & 0x7FFF) == 0x7F80)
+        else:
+            result = values.astype(NUMPY[target])
+            overflow = np.isfinite(values) & np.isinf(result)
+    if overflow.any():
+        raise ConversionError(f"{name} holds {values[overflow][0]!s}, too large for {target}: choose another --dtype")
+    return result.tobytes()
+
+
+# --- tokenizer, pooling, provenance --------------------------------------------------------------------------------
+
+
+def tokenizer_from_vocab(vocab, settings, lowercase, where):
+    """The text of a tokenizer.json that does what BertTokenizer does with this vocab.txt and tokenizer_config.json."""
+    lowercase = settings.get("do_lower_case") if lowercase is None else lowercase
+    if lowercase is None:
+        raise ConversionError(f"{where} does not say whether text is lower-cased: pass --lowercase yes or no")
+    tokens = vocab.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    ids = {token: i for i, token in enumerate(tokens[:-1] if tokens[-1] == "" else tokens)}
+
+    def special(key, default):
+        value = settings.get(key) or default
+        return value["content"] if isinstance(value, dict) else value
+
+    unk, cls, sep = special("unk_token", "[UNK]"), special("cls_token", "[CLS]"), special("sep_token", "[SEP]")
+    if missing := [token for token in (unk, cls, sep) if token not in ids]:
+        raise ConversionError(f"{where} has no {missing[0]}")
+    specials = {ids[t]: t for t in (unk, cls, sep, special("pad_token", "[PAD]"), special("mask_token", "[MASK]")) if t in ids}
+
+    def template(*parts):
+        return [{"Sequence" if part in "AB" else "SpecialToken": {"id": part, "type_id": type_id}} for part, type_id in parts]
+
+    return json.dumps({
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [{"id": i, "content": specials[i], "single_word": False, "lstrip": False, "rstrip": False,
+                          "normalized": False, "special": True} for i in sorted(specials)],
+        "normalizer": {"type": "BertNormalizer", "clean_text": True,
+                       "handle_chinese_chars": settings.get("tokenize_chinese_chars", True) is not False,
+                       "strip_accents": settings.get("strip_accents"), "lowercase": lowercase},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": template((cls, 0), ("A", 0), (sep, 0)),
+            "pair": template((cls, 0), ("A", 0), (sep, 0), ("B", 1), (sep, 1)),
+            "special_tokens": {t: {"id": t, "ids": [ids[t]], "tokens": [t]} for t in (cls, sep)},
+        },
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {"type": "WordPiece", "unk_token": unk, "continuing_subword_prefix": "##",
+                  "max_input_chars_per_word": 100, "vocab": ids},
+    }, ensure_ascii=False, separators=(",", ":"))  # fmt: skip
+
+
+def pooling_of(folder, model_folder, used):
+    """What sentence-transformers files say, as {"mode", "normalize", "max_seq_length"} (only what is said)."""
+    pooling = {}
+
+    def load(path):
+        if not path.is_file():
+            return None
+        used.append(path)
+        return parse_json(path.read_text("utf-8"), path)
+
+    modes, modules = [], load(folder / "modules.json") or []
+    if not modules and (folder / "1_Pooling" / "config.json").is_file():
+        modules = [{"type": "Pooling", "path": "1_Pooling"}]
+    for module in modules:
+        kind = module["type"].rsplit(".", 1)[-1]
+        if kind == "Pooling":
+            said = load(folder / module["path"] / "config.json") or {}
+            mode = said.get("pooling_mode")
+            names = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max", "lasttoken": "last"}
+            flags = [k[len("pooling_mode_"):] for k, on in said.items() if k.startswith("pooling_mode_") and on is True]
+            modes += [mode] if isinstance(mode, str) else mode or [names.get(flag, flag) for flag in sorted(flags)]
+        elif kind == "Normalize":
+            pooling["normalize"] = True
+        elif kind != "Transformer":
+            modes.append(kind)  # a part we do not have: the name makes `bert embed` say so
+    if modes:
+        pooling["mode"] = "+".join(modes)
+        pooling.setdefault("normalize", False)
+    length = (load(model_folder / "sentence_bert_config.json") or {}).get("max_seq_length")
+    if isinstance(length, int) and length > 0:
+        pooling["max_seq_length"] = length
+    return pooling
+
+
+def licence_of(folder):
+    """The licence a model card's front matter states, None where there is none."""
+    card = folder / "README.md"
+    match = re.match(r"---\n(.*?)\n---\n", card.read_text("utf-8", "replace"), re.S) if card.is_file() else None
+    match = match and re.search(r"^license:\s*(\S+)", match[1], re.M)
+    return match and match[1]
+
+
+# --- writing -----------------------------------------------------------------------------------------------------
+
+
+def write_safetensors(path, metadata, tensors):
+    """Writes {name: (dtype, shape, read)}: sorted metadata, tensors by descending element size, then name; header
+    padded with spaces so that the data begins at a multiple of 64. Appears under its name only when complete."""
+    order = sorted(tensors, key=lambda name: (-SIZE_OF[tensors[name][0]], name.encode()))
+    header, offset = {"__metadata__": dict(sorted(metadata.items()))}, 0
+    for name in order:
+        dtype, shape, _ = tensors[name]
+        size = SIZE_OF[dtype] * int(np.prod(shape, dtype=np.int64))
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % ALIGNMENT)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for name in order:
+                data = tensors[name][2]()
+                begin, end = header[name]["data_offsets"]
+                if len(data) != end - begin:
+                    raise ConversionError(f"{name} has {len(data)} bytes, its shape asks for {end - begin}")
+                file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def local_folder(source):
+    if os.path.isdir(source):
+        return pathlib.Path(source)
+    if os.path.exists(source) or not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
+        raise ConversionError(f"{source} is not a folder with a Hugging Face model")
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise ConversionError(f"there is no folder {source}; to fetch a hub model: pip install huggingface_hub") from None
+    try:
+        patterns = ["*.json", "*.txt", "*.model", "README.md", "*.safetensors"]
+        folder = pathlib.Path(snapshot_download(source, allow_patterns=patterns))
+        if not list(folder.glob("*.safetensors")):
+            folder = pathlib.Path(snapshot_download(source, allow_patterns=[*patterns, "pytorch_model*.bin"]))
+        return folder
+    except Exception as error:
+        raise ConversionError(f"cannot fetch {source}: {str(error).splitlines()[0]}") from None
+
+
+def convert(source, output, dtype="keep", lowercase=None, note=None):
+    folder = local_folder(source)
+    model_folder = folder / "0_Transformer" if (folder / "0_Transformer" / "config.json").is_file() else folder
+    if not (model_folder / "config.json").is_file():
+        raise ConversionError(f"{model_folder} has no config.json")
+    config_text = (model_folder / "config.json").read_text("utf-8")
+    config = parse_json(config_text, model_folder / "config.json")
+    tensors, weight_files = read_weights(model_folder)
+    used = [model_folder / "config.json", *(model_folder / name for name in weight_files)]
+    metadata = {"format": "pt", "bert.format": "1", "bert.config": config_text}
+
+    settings_path = model_folder / "tokenizer_config.json"
+    if (model_folder / "tokenizer.json").is_file():
+        used.append(model_folder / "tokenizer.json")
+        metadata["bert.tokenizer"] = used[-1].read_text("utf-8")
+        parse_json(metadata["bert.tokenizer"], used[-1])
+    elif (model_folder / "vocab.txt").is_file():
+        settings = {}
+        used.append(model_folder / "vocab.txt")
+        vocab = used[-1].read_bytes().decode("utf-8")
+        if settings_path.is_file():
+            used.append(settings_path)
+            settings = parse_json(settings_path.read_text("utf-8"), settings_path)
+        metadata["bert.tokenizer"] = tokenizer_from_vocab(vocab, settings, lowercase, model_folder / "vocab.txt")
+    if pooling := pooling_of(folder, model_folder, used):
+        metadata["bert.pooling"] = json.dumps(pooling, sort_keys=True, separators=(",", ":"))
+    provenance = {
+        "converter": f"convert_weights.py {VERSION}",
+        "dtype": dtype,
+        "files": {str(path.relative_to(folder)): sha256_of(path) for path in sorted(used)},
+        "source": folder.resolve().name if os.path.isdir(source) else source,
+    }
+    if licence := licence_of(folder):
+        provenance["licence"] = licence
+    if note:
+        provenance["note"] = note
+    metadata["bert.provenance"] = json.dumps(provenance, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    target, entries = {"f32": "F32", "f16": "F16", "bf16": "BF16"}.get(dtype), {}
+    for name, tensor in canonical_tensors(tensors, config).items():
+        if target and tensor.dtype in NUMPY and tensor.dtype != target:
+            entries[name] = (target, tensor.shape,
+                             lambda name=name, t=tensor: converted(name, t.read(), t.dtype, target))  # fmt: skip
+        else:
+            entries[name] = (tensor.dtype, tensor.shape, tensor.read)
+    write_safetensors(pathlib.Path(output), metadata, entries)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("source", metavar="SRC", help="Hugging Face folder, or a hub id when online")
+    parser.add_argument("-o", "--output", required=True, metavar="MODEL.safetensors")
+    parser.add_argument("--dtype", choices=["keep", "f32", "f16", "bf16"], default="keep")
+    parser.add_argument("--lowercase", choices=["yes", "no"], help="for a vocab.txt without tokenizer_config.json")
+    parser.add_argument("--note", help="a sentence to keep in the provenance: what the model is, its licence")
+    arguments = parser.parse_args()
+    lowercase = None if arguments.lowercase is None else arguments.lowercase == "yes"
+    try:
+        convert(arguments.source, arguments.output, arguments.dtype, lowercase, arguments.note)
+    except (ConversionError, OSError, UnicodeDecodeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
