@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# How long g++ -O2 takes for a program that includes the whole library, and how much memory, in both modes:
+# tools/measure_compile.sh [SOURCE]. Without OpenMP, as in the README's one-line command. Needs no built folder.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source=${1:-examples/fill_mask.cpp}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+measure() {  # measure LABEL COMPILER ARGUMENT…
+  python3 - "$@" <<'PYTHON'
+import resource, subprocess, sys, time
+start = time.monotonic()
+subprocess.run(sys.argv[2:], check=True)
+megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(f"{sys.argv[1]:45} {time.monotonic() - start:6.1f} s {megabytes:7.0f} MB")
+PYTHON
+}
+
+echo "$(g++ -dumpfullversion) on $(grep -m1 'model name' /proc/cpuinfo | sed 's/.*: //')"
+measure "header-only, $source" g++ -std=c++20 -O2 -Iinclude -c "$source" -o "$scratch/header.o"
+measure "compiled mode, $source" g++ -std=c++20 -O2 -Iinclude -DBERT_COMPILED -c "$source" -o "$scratch/compiled.o"
+measure "the library of compiled mode (once)" g++ -std=c++20 -O2 -Iinclude -DBERT_COMPILED -c kernels/compiled.cpp -o "$scratch/kernels.o"
