@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Builds the consumers in a scratch folder the way users would, runs them on the shipped model, and compares what they
+# print: tests/consumer/run.sh [NAME…] (all without a name). `./dev check consumers` calls it after building the program.
+# To add a consumer, write a function `consumer_NAME` and put NAME in the list.
+set -uo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+model=$root/examples/model/bert.safetensors
+program=${BERT_PROGRAM:-$root/build/release/bert}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+
+consumers=(plain add_subdirectory find_package fetch_content amalgamated mixed_flags fast_math cli_bytes)
+flags=(-std=c++20 -O2 -Wall -Wextra -Werror)
+
+# The first build of app.cpp that ran; every other way must print the same.
+same_as_plain() {
+  [[ -e plain.txt ]] || consumer_plain || return 1
+  "$@" "$model" >"$1.txt" || return 1
+  cmp "$1.txt" plain.txt
+}
+
+cmake_build() {  # cmake_build FOLDER [ARGUMENT…]
+  local generator=()
+  ! command -v ninja >/dev/null || generator=(-G Ninja)
+  cmake "${generator[@]}" -S "$here/$1" -B "$1" "${@:2}" >"$1.log" 2>&1 && cmake --build "$1" >>"$1.log" 2>&1 ||
+    { cat "$1.log"; return 1; }
+}
+
+consumer_plain() {  # the README's command line
+  [[ ! -e plain.txt ]] || return 0
+  g++ "${flags[@]}" -I"$root/include" "$here/app.cpp" -lutf8proc -o plain && ./plain "$model" >plain.part && mv plain.part plain.txt
+}
+
+consumer_add_subdirectory() {  # std::thread team and a Debug build: other code paths, the same bits
+  cmake_build add_subdirectory -D BERT_DIR_OF_SOURCES="$root" -D BERT_OPENMP=OFF -D CMAKE_BUILD_TYPE=Debug && same_as_plain add_subdirectory/app
+}
+
+consumer_fetch_content() {
+  cmake_build fetch_content -D BERT_DIR_OF_SOURCES="$root" -D CMAKE_BUILD_TYPE=Release && same_as_plain fetch_content/app
+}
+
+install_bert() {
+  [[ ! -e installed ]] || return 0
+  local generator=()
+  ! command -v ninja >/dev/null || generator=(-G Ninja)
+  { cmake "${generator[@]}" -S "$root" -B bert_build -D BERT_BUILD_TESTS=OFF -D BERT_BUILD_EXAMPLES=OFF && cmake --build bert_build &&
+    cmake --install bert_build --prefix "$scratch/installed.part" && mv installed.part installed; } >install.log 2>&1 ||
+    { cat install.log; return 1; }
+}
+
+build_installed() {
+  [[ ! -x find_package/cli_bytes ]] || return 0
+  install_bert && cmake_build find_package -D CMAKE_PREFIX_PATH="$scratch/installed" -D CMAKE_BUILD_TYPE=Release
+}
+
+consumer_find_package() {
+  build_installed && same_as_plain find_package/app && same_as_plain find_package/app_compiled
+}
+
+consumer_amalgamated() {
+  mkdir -p amalgamated/bert
+  python3 "$root/tools/amalgamate.py" -o amalgamated/bert/bert.h &&
+    g++ "${flags[@]}" -Iamalgamated "$here/app.cpp" -lutf8proc -o amalgamated/app && same_as_plain amalgamated/app
+}
+
+consumer_mixed_flags() {  # both link orders: the linker keeps the first copy of an inline function it meets
+  local wide=() order
+  [[ $(uname -m) != x86_64 ]] || wide=(-mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma)
+  g++ "${flags[@]}" -I"$root/include" -c "$here/mixed_flags/embed.cpp" -o plain.o &&
+    g++ "${flags[@]}" "${wide[@]}" -DWIDE -I"$root/include" -c "$here/mixed_flags/embed.cpp" -o wide.o &&
+    g++ "${flags[@]}" -c "$here/mixed_flags/main.cpp" -o main.o || return 1
+  for order in "plain.o wide.o" "wide.o plain.o"; do
+    # shellcheck disable=SC2086
+    g++ main.o $order -lutf8proc -o mixed_flags && ./mixed_flags "$model" || return 1
+  done
+}
+
+consumer_fast_math() {  # -ffast-math at the link turns on flush-to-zero for the whole program
+  g++ "${flags[@]}" -I"$root/include" -c "$here/app.cpp" -o app.o && g++ -ffast-math app.o -lutf8proc -o fast_math && same_as_plain ./fast_math
+}
+
+consumer_cli_bytes() {  # from installed headers alone, the bytes of `bert … --json`
+  build_installed || return 1
+  local text="The capital of France is [MASK]." a="It rained." b="The street is wet."
+  "$program" fill-mask --json --model "$model" "$text" >expected.txt &&
+    "$program" next-sentence --json --model "$model" "$a" "$b" >>expected.txt &&
+    "$program" embed --json --model "$model" "$a" >>expected.txt &&
+    find_package/cli_bytes "$model" "$text" "$a" "$b" >found.txt && cmp found.txt expected.txt
+}
+
+passed=0 failed=0
+for name in "${@:-${consumers[@]}}"; do
+  started=$SECONDS
+  if "consumer_$name"; then
+    passed=$((passed + 1)) verdict=ok
+  else
+    failed=$((failed + 1)) verdict=FAILED
+  fi
+  printf '%-18s %3d s  %s\n' "$name" $((SECONDS - started)) "$verdict"
+done
+[[ -z ${BERT_COUNTS:-} ]] || echo "$passed $failed 0" >>"$BERT_COUNTS"
+[[ $failed -eq 0 ]]
