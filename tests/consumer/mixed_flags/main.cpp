@@ -11,14 +11,15 @@ int main(int argc, char** argv) {
   std::printf("plain unit ran: %zu numbers\n", plain.size());
   if (plain.empty()) return 1;
 #if defined(__x86_64__)
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
-      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("fma")) {
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("fma")) {
     std::printf("this CPU has no AVX-512: the wide unit is not called\n");
     return 0;
   }
 #endif
   const std::vector<float> wide = embed_wide(argv[1], "A man is playing a guitar.");
-  const bool same = plain.size() == wide.size() && !std::memcmp(plain.data(), wide.data(), plain.size() * sizeof(float));
+  const bool same =
+      plain.size() == wide.size() && !std::memcmp(plain.data(), wide.data(), plain.size() * sizeof(float));
   std::printf("wide unit: %s\n", same ? "the same bits" : "OTHER BITS");
   return same ? 0 : 1;
 }
