@@ -1,0 +1,6 @@
+// The one source of bert::compiled: every instruction set's kernels, built once (CMake target bert_compiled).
+#undef BERT_COMPILED
+#define BERT_KERNELS_ABI compiled_library
+#include "bert_kernels.h"
+
+extern "C" const void* bert_kernels_v0_1(const char* name) { return bert_kernels::isa_table(name); }

@@ -1,0 +1,27 @@
+// AVX2 with FMA and F16C (Haswell, Zen and later).
+//
+// The region opens after all standard and intrinsic headers, so that only the operations are compiled for the target.
+#pragma once
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+namespace bert_kernels::inline BERT_KERNELS_ABI::avx2 {
+#if defined(__clang__)
+#pragma clang fp contract(off)
+#endif
+inline constexpr const char* isa_name = "avx2";
+#include "vec.h"
+
+#include "../../ops/all.h"
+}  // namespace bert_kernels::inline BERT_KERNELS_ABI::avx2
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif

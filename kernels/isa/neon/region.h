@@ -1,0 +1,22 @@
+// NEON, which every AArch64 CPU has.
+//
+// The region opens after all standard and intrinsic headers, so that only the operations are compiled for the target.
+#pragma once
+#if !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+namespace bert_kernels::inline BERT_KERNELS_ABI::neon {
+#if defined(__clang__)
+#pragma clang fp contract(off)
+#endif
+inline constexpr const char* isa_name = "neon";
+#include "vec.h"
+
+#include "../../ops/all.h"
+}  // namespace bert_kernels::inline BERT_KERNELS_ABI::neon
+
+#if !defined(__clang__)
+#pragma GCC pop_options
+#endif

@@ -1,0 +1,14 @@
+// The one list of instruction sets, best last: BERT_ISA_LIST(X) calls X(name) for each that this target can hold.
+// To add one: a folder in isa/ with vec.h and region.h, a line here, its test in cpu_has() (dispatch.h).
+#pragma once
+
+#if defined(BERT_SCALAR_ONLY)
+#define BERT_ISA_LIST(X) X(scalar)
+#elif defined(__x86_64__)
+#define BERT_ISA_LIST(X) X(scalar) X(avx2) X(avx512)
+#else
+#define BERT_ISA_LIST(X) X(scalar) X(neon)
+#endif
+
+/// Names that exist somewhere: one of these that is not in BERT_ISA_LIST is "not for this CPU", another is a typing error.
+#define BERT_ISA_NAMES "scalar, avx2, avx512, neon"

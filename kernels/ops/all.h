@@ -1,0 +1,28 @@
+// Every operation, included once per instruction set inside its target region and namespace; no include guard on purpose.
+#include "math.h"
+#include "gemm.h"
+#include "rows.h"
+#include "attention.h"
+
+/// The FMA peak: as many independent chains as the GEMM tile has accumulators, nothing else.
+inline double peak(std::size_t rounds, float* sink) {
+  constexpr std::size_t chains = gemm_rows * gemm_vecs;
+  Vec sum[chains];
+  Vec x = load_first(sink, lanes, 0.0f);
+#pragma GCC unroll 32
+  for (std::size_t i = 0; i < chains; ++i) sum[i] = x;
+  for (std::size_t round = 0; round < rounds; ++round)
+#pragma GCC unroll 32
+    for (std::size_t i = 0; i < chains; ++i) sum[i] = fma(x, x, sum[i]);
+#pragma GCC unroll 32
+  for (std::size_t i = 0; i < chains; ++i) x = x + sum[i];
+  store(sink, x);
+  return 2.0 * static_cast<double>(rounds * chains * lanes);
+}
+
+inline const KernelTable<float>& table() {
+  static constexpr KernelTable<float> entries = {isa_name, panel_width, pack, gemm, attention_scratch, attention,
+                                                 layer_norm, embed, activate, softmax, pool, dot,
+                                                 map<exp>, map<erf>, map<tanh>, map<log>, peak};
+  return entries;
+}

@@ -1,0 +1,129 @@
+// Row operations: reductions over sixteen virtual lanes, softmax, LayerNorm, embedding rows, pooling, element-wise maps.
+//
+// Numerics rule 2: element i of a row belongs to lane i mod 16; lanes are folded 8, 4, 2, 1. Tails are masked loads that
+// fill with the operation's neutral element, so a row's result does not depend on where in memory it lies.
+
+inline float tree_sum(Vec v) {
+  float x[lanes];
+  store(x, v);
+  for (std::size_t half = lanes / 2; half > 0; half /= 2)
+    for (std::size_t i = 0; i < half; ++i) x[i] = x[i] + x[i + half];
+  return x[0];
+}
+
+inline float tree_max(Vec v) {
+  float x[lanes];
+  store(x, v);
+  for (std::size_t half = lanes / 2; half > 0; half /= 2)
+    for (std::size_t i = 0; i < half; ++i) x[i] = x[i] > x[i + half] ? x[i] : x[i + half];
+  return x[0];
+}
+
+template <Vec (*function)(Vec)>
+inline void map(float* x, std::size_t count) {
+  for (std::size_t i = 0; i < count; i += lanes) store_first(x + i, count - i, function(load_first(x + i, count - i, 1.0f)));
+}
+
+inline void activate(Activation kind, float* x, std::size_t count) { epilogue_for(kind)(x, nullptr, nullptr, count); }
+
+inline float dot(const float* a, const float* b, std::size_t count) {
+  Vec sum = set1(0.0f);
+  for (std::size_t i = 0; i < count; i += lanes)
+    sum = fma(load_first(a + i, count - i, 0.0f), load_first(b + i, count - i, 0.0f), sum);
+  return tree_sum(sum);
+}
+
+/// x <- exp(x - max); returns the sum. Dividing is left to the caller. Largest: the row's maximum.
+inline float exp_row(float* x, std::size_t count, float& largest) {
+  const float lowest = -std::numeric_limits<float>::infinity();
+  Vec top = set1(lowest);
+  for (std::size_t i = 0; i < count; i += lanes) top = max(top, load_first(x + i, count - i, lowest));
+  largest = tree_max(top);
+  const Vec shift = set1(largest);
+  Vec sum = set1(0.0f);
+  for (std::size_t i = 0; i < count; i += lanes) {
+    const Vec e = exp(load_first(x + i, count - i, lowest) - shift);
+    store_first(x + i, count - i, e);
+    sum = sum + e;
+  }
+  return tree_sum(sum);
+}
+
+inline void scale_row(float* x, std::size_t count, float factor) {
+  const Vec f = set1(factor);
+  for (std::size_t i = 0; i < count; i += lanes)
+    store_first(x + i, count - i, load_first(x + i, count - i, 0.0f) * f);
+}
+
+inline void softmax(const SoftmaxArgs<float>& args) {
+  float largest = 0.0f;
+  float sum = exp_row(args.x, args.count, largest);
+  scale_row(args.x, args.count, 1.0f / sum);
+  map<log>(&sum, 1);
+  if (args.log_sum) *args.log_sum = largest + sum;
+}
+
+/// Two passes (mean, then variance): E[x^2] - mean^2 would cancel on BERT's outlier channels.
+inline void layer_norm(const LayerNormArgs<float>& args) {
+  const std::size_t columns = args.columns;
+  for (std::size_t r = 0; r < args.rows; ++r) {
+    const float* x = args.x + r * args.x_stride;
+    float* y = args.y + r * args.y_stride;
+    Vec sum = set1(0.0f);
+    for (std::size_t i = 0; i < columns; i += lanes) sum = sum + load_first(x + i, columns - i, 0.0f);
+    const float mean = tree_sum(sum) / static_cast<float>(columns);
+    const Vec center = set1(mean);
+    Vec squares = set1(0.0f);
+    for (std::size_t i = 0; i < columns; i += lanes) {
+      const Vec d = load_first(x + i, columns - i, mean) - center;
+      squares = fma(d, d, squares);
+    }
+    const float variance = tree_sum(squares) / static_cast<float>(columns);
+    const Vec scale = set1(1.0f) / sqrt(set1(variance) + set1(args.eps));
+    for (std::size_t i = 0; i < columns; i += lanes) {
+      const std::size_t left = columns - i;
+      const Vec normal = (load_first(x + i, left, mean) - center) * scale;
+      store_first(y + i, left, fma(normal, load_first(args.gamma + i, left, 0.0f), load_first(args.beta + i, left, 0.0f)));
+    }
+  }
+}
+
+inline void embed(const EmbedArgs<float>& args) {
+  const std::size_t columns = args.columns, panel = args.panel;
+  for (std::size_t r = 0; r < args.rows; ++r) {
+    const std::size_t id = static_cast<std::size_t>(args.ids[r]);
+    const float* word = args.word + (id - id % panel) * columns + id % panel;  // element k lies at k * panel
+    const float* type = args.type + static_cast<std::size_t>(args.type_ids[r]) * columns;
+    const float* position = args.position + static_cast<std::size_t>(args.positions[r]) * columns;
+    float* y = args.y + r * args.y_stride;
+    for (std::size_t i = 0; i < columns; i += lanes) {
+      const std::size_t left = columns - i, count = left < lanes ? left : lanes;
+      float gathered[lanes] = {};
+      for (std::size_t k = 0; k < count; ++k) gathered[k] = word[(i + k) * panel];
+      const Vec sum = load(gathered) + load_first(type + i, left, 0.0f);
+      store_first(y + i, left, sum + load_first(position + i, left, 0.0f));
+    }
+  }
+}
+
+inline Vec pool_step(Pooling pooling, Vec y, Vec x) {
+  if (pooling == Pooling::mean) return y + x;
+  return pooling == Pooling::max ? max(y, x) : x;
+}
+
+inline void pool(const PoolArgs<float>& args) {
+  const std::size_t row_count = args.pooling == Pooling::cls ? 1 : args.rows;
+  for (std::size_t i = 0; i < args.columns; i += lanes) {
+    const std::size_t left = args.columns - i;
+    Vec y = args.pooling == Pooling::mean ? set1(0.0f) : load_first(args.x + i, left, 0.0f);
+    for (std::size_t r = 0; r < row_count; ++r)
+      y = pool_step(args.pooling, y, load_first(args.x + r * args.stride + i, left, 0.0f));
+    if (args.pooling == Pooling::mean) y = y / set1(static_cast<float>(args.rows));
+    store_first(args.y + i, left, y);
+  }
+  if (!args.normalize) return;
+  const float norm = std::sqrt(dot(args.y, args.y, args.columns));
+  const Vec divisor = set1(norm > 1e-12f ? norm : 1e-12f);
+  for (std::size_t i = 0; i < args.columns; i += lanes)
+    store_first(args.y + i, args.columns - i, load_first(args.y + i, args.columns - i, 0.0f) / divisor);
+}

@@ -1,0 +1,136 @@
+// The kernel table: what every operation takes, and one function pointer per operation.
+//
+// All operations work on a slice (rows, panels, heads) that the caller chose. They never allocate, start or wait for
+// threads, throw or print. Float matrices are row-major, [rows, columns] with a row stride in elements.
+// To add an operation: a struct of arguments and a pointer here, a file in ops/, a line in ops/all.h and one in
+// reference.h; tests and benchmarks list the table's operations (README.md here).
+//
+// Letters: M rows, N output columns, K summed-over columns, S tokens of one sequence, D head size, H hidden.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#ifndef BERT_KERNELS_ABI
+#define BERT_KERNELS_ABI standalone
+#endif
+
+namespace bert_kernels::inline BERT_KERNELS_ABI {
+
+/// Element-wise functions by the names of Hugging Face's `hidden_act` (transformers/activations.py).
+enum class Activation : int { linear, gelu, gelu_tanh, quick_gelu, relu, relu2, relu6, silu, tanh, sigmoid };
+
+/// The contract constant: sums over K are cut into blocks of this many terms (numerics rule 1).
+inline constexpr std::size_t k_block = 256;
+/// Sums over a row use this many virtual lanes (numerics rule 2).
+inline constexpr std::size_t lanes = 16;
+
+/// packed [N/NR][K][NR] <- weight rows [first_row, first_row + rows) of a [N, K] matrix. Padding rows stay as they are.
+template <class T>
+struct PackArgs {
+  const T* weight;        // [rows, K]
+  std::size_t stride;     // elements between rows of weight
+  std::size_t first_row;  // in the packed matrix
+  std::size_t rows, k;
+  T* packed;  // the whole packed matrix
+};
+
+/// c = activation(a W^T + bias) + residual, rows [0, rows), columns of panels [panel_begin, panel_end).
+/// c may overlap neither a nor residual: sums build up in it.
+template <class T>
+struct GemmArgs {
+  const T* a;  // [rows, K]
+  std::size_t a_stride;
+  const T* packed;           // W packed [N/NR][K][NR]
+  const T* bias;             // [N] or null
+  const T* residual;         // [rows, N] or null
+  std::size_t residual_stride;
+  T* c;  // [rows, N]
+  std::size_t c_stride;
+  std::size_t rows, n, k;
+  std::size_t panel_begin, panel_end;  // panels are NR columns wide; the last may be cut by n
+  Activation activation;
+};
+
+/// One head of one sequence: out = softmax(scale q k^T) v for query rows [row_begin, row_end)  [S, D].
+/// Vaswani et al. 2017, equation 1.
+template <class T>
+struct AttentionArgs {
+  const T *q, *k, *v;  // each [S, D]
+  std::size_t stride;  // of q, k and v
+  T* out;              // [S, D]
+  std::size_t out_stride;
+  std::size_t length, head_size;     // S, D
+  std::size_t row_begin, row_end;    // queries
+  T scale;                           // 1 / sqrt(D)
+  T* probabilities;                  // [S, S] or null
+  T* scratch;                        // attention_scratch(length, head_size) elements, 64-byte aligned
+};
+
+/// y = (x - mean) / sqrt(variance + eps) * gamma + beta, row by row. Ba et al. 2016. y may be x.
+template <class T>
+struct LayerNormArgs {
+  const T* x;
+  std::size_t x_stride;
+  const T *gamma, *beta;
+  T* y;
+  std::size_t y_stride;
+  std::size_t rows, columns;
+  T eps;
+};
+
+/// y = word + type + position, row by row; word rows are read from a packed matrix or, with panel 1, a plain one.
+template <class T>
+struct EmbedArgs {
+  const T* word;         // [V, H], packed in panels of `panel` rows
+  std::size_t panel;     // NR, or 1 for row-major
+  const T *type, *position;  // [types, H], [positions, H] row-major
+  const std::int32_t *ids, *type_ids, *positions;  // [rows]
+  T* y;
+  std::size_t y_stride;
+  std::size_t rows, columns;  // H
+};
+
+/// One row: x <- exp(x - max) / sum. Returns nothing; `log_sum` (or null) receives max + log(sum).
+template <class T>
+struct SoftmaxArgs {
+  T* x;
+  std::size_t count;
+  T* log_sum;
+};
+
+/// Sentence vector of one sequence's token rows.
+enum class Pooling : int { cls, mean, max, last };
+template <class T>
+struct PoolArgs {
+  const T* x;  // [rows, columns]
+  std::size_t stride, rows, columns;
+  Pooling pooling;
+  bool normalize;  // divide by max(sqrt(sum of squares), 1e-12)
+  T* y;            // [columns]
+};
+
+/// The operations of one instruction set, or of the reference.
+template <class T>
+struct KernelTable {
+  const char* name;
+  std::size_t panel_width;  // NR
+  void (*pack)(const PackArgs<T>&);
+  void (*gemm)(const GemmArgs<T>&);
+  std::size_t (*attention_scratch)(std::size_t length, std::size_t head_size);  // elements
+  void (*attention)(const AttentionArgs<T>&);
+  void (*layer_norm)(const LayerNormArgs<T>&);
+  void (*embed)(const EmbedArgs<T>&);
+  void (*activate)(Activation, T* x, std::size_t count);
+  void (*softmax)(const SoftmaxArgs<T>&);
+  void (*pool)(const PoolArgs<T>&);
+  T (*dot)(const T* a, const T* b, std::size_t count);
+  /// exp, erf, tanh, log over an array: for tests, error tables and scores.
+  void (*exp)(T* x, std::size_t count);
+  void (*erf)(T* x, std::size_t count);
+  void (*tanh)(T* x, std::size_t count);
+  void (*log)(T* x, std::size_t count);
+  /// Runs `rounds` x 16 independent fused multiply-add chains of one register; returns the FLOPs done: the peak.
+  double (*peak)(std::size_t rounds, T* sink);
+};
+
+}  // namespace bert_kernels::inline BERT_KERNELS_ABI
