@@ -16,6 +16,13 @@ inline std::filesystem::path shared_dir() {
   return std::filesystem::is_directory(dir) ? dir : std::filesystem::path();
 }
 
+/// The converted MiniLM weights that tools/fetch_minilm.sh fetches; an empty path where it has not run. The Hugging
+/// Face folder they came from is `model` beside the file.
+inline std::filesystem::path minilm_file() {
+  const std::filesystem::path file = source_dir() / "build/minilm/model.safetensors";
+  return std::filesystem::exists(file) ? file : std::filesystem::path();
+}
+
 }  // namespace tests
 
 /// Leaves the test with a word when the shared data folder is absent; `./dev check` counts these lines.
@@ -25,4 +32,13 @@ inline std::filesystem::path shared_dir() {
       std::printf("skipped: no shared data folder beside the project (%s)\n", __FILE__); \
       return;                                                                            \
     }                                                                                    \
+  } while (false)
+
+/// The same for the real MiniLM weights, which come over the network.
+#define SKIP_WITHOUT_MINILM()                                                                \
+  do {                                                                                       \
+    if (tests::minilm_file().empty()) {                                                      \
+      std::printf("skipped: no MiniLM weights, run tools/fetch_minilm.sh (%s)\n", __FILE__); \
+      return;                                                                                \
+    }                                                                                        \
   } while (false)
