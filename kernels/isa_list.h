@@ -10,5 +10,6 @@
 #define BERT_ISA_LIST(X) X(scalar) X(neon)
 #endif
 
-/// Names that exist somewhere: one of these that is not in BERT_ISA_LIST is "not for this CPU", another is a typing error.
+/// Names that exist somewhere: one of these that is not in BERT_ISA_LIST is "not for this CPU", another is a typing
+/// error.
 #define BERT_ISA_NAMES "scalar, avx2, avx512, neon"

@@ -10,17 +10,26 @@ namespace bert_kernels::inline BERT_KERNELS_ABI::reference {
 template <class T>
 T activation(Activation kind, T x) {
   switch (kind) {
-    case Activation::linear: return x;
-    case Activation::gelu: return x * T(0.5) * std::erfc(-x / std::sqrt(T(2)));
+    case Activation::linear:
+      return x;
+    case Activation::gelu:
+      return x * T(0.5) * std::erfc(-x / std::sqrt(T(2)));
     case Activation::gelu_tanh:
       return T(0.5) * x * (T(1) + std::tanh(std::sqrt(T(2) / std::acos(T(-1))) * (x + T(0.044715) * x * x * x)));
-    case Activation::quick_gelu: return x / (T(1) + std::exp(T(-1.702) * x));
-    case Activation::relu: return x > 0 ? x : T(0);
-    case Activation::relu2: return x > 0 ? x * x : T(0);
-    case Activation::relu6: return x > 0 ? (x < 6 ? x : T(6)) : T(0);
-    case Activation::silu: return x / (T(1) + std::exp(-x));
-    case Activation::tanh: return std::tanh(x);
-    case Activation::sigmoid: return T(1) / (T(1) + std::exp(-x));
+    case Activation::quick_gelu:
+      return x / (T(1) + std::exp(T(-1.702) * x));
+    case Activation::relu:
+      return x > 0 ? x : T(0);
+    case Activation::relu2:
+      return x > 0 ? x * x : T(0);
+    case Activation::relu6:
+      return x > 0 ? (x < 6 ? x : T(6)) : T(0);
+    case Activation::silu:
+      return x / (T(1) + std::exp(-x));
+    case Activation::tanh:
+      return std::tanh(x);
+    case Activation::sigmoid:
+      return T(1) / (T(1) + std::exp(-x));
   }
   return x;
 }
@@ -28,7 +37,8 @@ T activation(Activation kind, T x) {
 template <class T>
 void pack(const PackArgs<T>& args) {  // panels of one row: the plain row-major matrix
   for (std::size_t r = 0; r < args.rows; ++r)
-    for (std::size_t k = 0; k < args.k; ++k) args.packed[(args.first_row + r) * args.k + k] = args.weight[r * args.stride + k];
+    for (std::size_t k = 0; k < args.k; ++k)
+      args.packed[(args.first_row + r) * args.k + k] = args.weight[r * args.stride + k];
 }
 
 template <class T>
@@ -59,7 +69,8 @@ void attention(const AttentionArgs<T>& args) {
     T* p = args.probabilities ? args.probabilities + i * args.length : args.scratch;  // row i   [S]
     for (std::size_t j = 0; j < args.length; ++j) {
       p[j] = 0;
-      for (std::size_t d = 0; d < args.head_size; ++d) p[j] += args.q[i * args.stride + d] * args.k[j * args.stride + d];
+      for (std::size_t d = 0; d < args.head_size; ++d)
+        p[j] += args.q[i * args.stride + d] * args.k[j * args.stride + d];
       p[j] *= args.scale;
     }
     softmax<T>({p, args.length, nullptr});
@@ -108,7 +119,7 @@ void pool(const PoolArgs<T>& args) {
       sum += x[r * args.stride];
       largest = largest > x[r * args.stride] ? largest : x[r * args.stride];
     }
-    args.y[i] = args.pooling == Pooling::cls   ? x[0]
+    args.y[i] = args.pooling == Pooling::cls    ? x[0]
                 : args.pooling == Pooling::mean ? sum / T(args.rows)
                 : args.pooling == Pooling::max  ? largest
                                                 : x[(args.rows - 1) * args.stride];
@@ -136,9 +147,23 @@ double peak(std::size_t rounds, T* sink) {
 
 template <class T>
 const KernelTable<T>& table() {
-  static constexpr KernelTable<T> entries = {"reference", 1, pack<T>, gemm<T>, attention_scratch, attention<T>,
-                                             layer_norm<T>, embed<T>, activate<T>, softmax<T>, pool<T>, dot<T>,
-                                             map<T, std::exp>, map<T, std::erf>, map<T, std::tanh>, map<T, std::log>, peak<T>};
+  static constexpr KernelTable<T> entries = {"reference",
+                                             1,
+                                             pack<T>,
+                                             gemm<T>,
+                                             attention_scratch,
+                                             attention<T>,
+                                             layer_norm<T>,
+                                             embed<T>,
+                                             activate<T>,
+                                             softmax<T>,
+                                             pool<T>,
+                                             dot<T>,
+                                             map<T, std::exp>,
+                                             map<T, std::erf>,
+                                             map<T, std::tanh>,
+                                             map<T, std::log>,
+                                             peak<T>};
   return entries;
 }
 

@@ -40,9 +40,9 @@ template <class T>
 struct GemmArgs {
   const T* a;  // [rows, K]
   std::size_t a_stride;
-  const T* packed;           // W packed [N/NR][K][NR]
-  const T* bias;             // [N] or null
-  const T* residual;         // [rows, N] or null
+  const T* packed;    // W packed [N/NR][K][NR]
+  const T* bias;      // [N] or null
+  const T* residual;  // [rows, N] or null
   std::size_t residual_stride;
   T* c;  // [rows, N]
   std::size_t c_stride;
@@ -59,11 +59,11 @@ struct AttentionArgs {
   std::size_t stride;  // of q, k and v
   T* out;              // [S, D]
   std::size_t out_stride;
-  std::size_t length, head_size;     // S, D
-  std::size_t row_begin, row_end;    // queries
-  T scale;                           // 1 / sqrt(D)
-  T* probabilities;                  // [S, S] or null
-  T* scratch;                        // attention_scratch(length, head_size) elements, 64-byte aligned
+  std::size_t length, head_size;   // S, D
+  std::size_t row_begin, row_end;  // queries
+  T scale;                         // 1 / sqrt(D)
+  T* probabilities;                // [S, S] or null
+  T* scratch;                      // attention_scratch(length, head_size) elements, 64-byte aligned
 };
 
 /// y = (x - mean) / sqrt(variance + eps) * gamma + beta, row by row. Ba et al. 2016. y may be x.
@@ -81,9 +81,9 @@ struct LayerNormArgs {
 /// y = word + type + position, row by row; word rows are read from a packed matrix or, with panel 1, a plain one.
 template <class T>
 struct EmbedArgs {
-  const T* word;         // [V, H], packed in panels of `panel` rows
-  std::size_t panel;     // NR, or 1 for row-major
-  const T *type, *position;  // [types, H], [positions, H] row-major
+  const T* word;                                   // [V, H], packed in panels of `panel` rows
+  std::size_t panel;                               // NR, or 1 for row-major
+  const T *type, *position;                        // [types, H], [positions, H] row-major
   const std::int32_t *ids, *type_ids, *positions;  // [rows]
   T* y;
   std::size_t y_stride;

@@ -1,8 +1,11 @@
-// Every operation, included once per instruction set inside its target region and namespace; no include guard on purpose.
+// Every operation, included once per instruction set inside its target region and namespace; no include guard on
+// purpose.
+// clang-format off: each file builds on the ones before it
 #include "math.h"
 #include "gemm.h"
 #include "rows.h"
 #include "attention.h"
+// clang-format on
 
 /// The FMA peak: as many independent chains as the GEMM tile has accumulators, nothing else.
 inline double peak(std::size_t rounds, float* sink) {
@@ -10,7 +13,7 @@ inline double peak(std::size_t rounds, float* sink) {
   Vec sum[chains];
   Vec x = load_first(sink, lanes, 0.0f);
 #pragma GCC unroll 32
-  for (std::size_t i = 0; i < chains; ++i) sum[i] = x;
+  for (std::size_t i = 0; i < chains; ++i) sum[i] = x + set1(static_cast<float>(i));  // different, or they merge
   for (std::size_t round = 0; round < rounds; ++round)
 #pragma GCC unroll 32
     for (std::size_t i = 0; i < chains; ++i) sum[i] = fma(x, x, sum[i]);
@@ -21,8 +24,8 @@ inline double peak(std::size_t rounds, float* sink) {
 }
 
 inline const KernelTable<float>& table() {
-  static constexpr KernelTable<float> entries = {isa_name, panel_width, pack, gemm, attention_scratch, attention,
-                                                 layer_norm, embed, activate, softmax, pool, dot,
-                                                 map<exp>, map<erf>, map<tanh>, map<log>, peak};
+  static constexpr KernelTable<float> entries = {
+      isa_name, panel_width, pack, gemm,     attention_scratch, attention, layer_norm, embed, activate,
+      softmax,  pool,        dot,  map<exp>, map<erf>,          map<tanh>, map<log>,   peak};
   return entries;
 }

@@ -1,8 +1,9 @@
 // Attention of one head over one sequence: out = softmax(scale q k^T) v  (Vaswani et al. 2017, equation 1).
 //
-// Keys and values are packed once, then strips of query rows pass through: scores [rows, S] by the GEMM tile, a full-row
-// softmax kept unnormalised, values by the GEMM tile again, and one multiplication by 1 / sum at the head's D outputs.
-// No [S, S] matrix exists unless the caller asks for the probabilities. There is no mask: a batch holds no padding.
+// Keys and values are packed once, then strips of query rows pass through: scores [rows, S] by the GEMM tile, a
+// full-row softmax kept unnormalised, values by the GEMM tile again, and one multiplication by 1 / sum at the head's D
+// outputs. No [S, S] matrix exists unless the caller asks for the probabilities. There is no mask: a batch holds no
+// padding.
 
 inline std::size_t round_up(std::size_t n, std::size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 

@@ -1,9 +1,10 @@
 // GEMM over packed weights: C = activation(A W^T + bias) + residual.
 //
 // Numerics rule 1: k runs in blocks of 256; inside a block an output element is one FMA chain over ascending k from +0,
-// and block sums are added in ascending order. Tile shape, loop order and threads are free, and none of them changes a bit.
-// Layout: weights [N/NR][K][NR], NR = 16 * gemm_vecs. A strip of up to gemm_rows rows of A is copied to a fixed stride
-// (a 3072-wide row stride would map all rows of a tile to one cache set), then multiplied with a block of panels.
+// and block sums are added in ascending order. Tile shape, loop order and threads are free, and none of them changes a
+// bit. Layout: weights [N/NR][K][NR], NR = 16 * gemm_vecs. A strip of up to gemm_rows rows of A is copied to a fixed
+// stride (a 3072-wide row stride would map all rows of a tile to one cache set), then multiplied with a block of
+// panels.
 
 inline constexpr std::size_t panel_width = lanes * gemm_vecs;
 inline constexpr std::size_t panels_per_block = 384 * 1024 / (k_block * panel_width * sizeof(float));  // stays in L2
@@ -87,11 +88,11 @@ inline void gemm_epilogue_row(float* c, const float* bias, const float* residual
 using RowFunction = void (*)(float*, const float*, const float*, std::size_t);
 inline RowFunction epilogue_for(Activation kind) {
   static constexpr RowFunction rows[] = {
-      gemm_epilogue_row<Activation::linear>,     gemm_epilogue_row<Activation::gelu>,
-      gemm_epilogue_row<Activation::gelu_tanh>,  gemm_epilogue_row<Activation::quick_gelu>,
-      gemm_epilogue_row<Activation::relu>,       gemm_epilogue_row<Activation::relu2>,
-      gemm_epilogue_row<Activation::relu6>,      gemm_epilogue_row<Activation::silu>,
-      gemm_epilogue_row<Activation::tanh>,       gemm_epilogue_row<Activation::sigmoid>};
+      gemm_epilogue_row<Activation::linear>,    gemm_epilogue_row<Activation::gelu>,
+      gemm_epilogue_row<Activation::gelu_tanh>, gemm_epilogue_row<Activation::quick_gelu>,
+      gemm_epilogue_row<Activation::relu>,      gemm_epilogue_row<Activation::relu2>,
+      gemm_epilogue_row<Activation::relu6>,     gemm_epilogue_row<Activation::silu>,
+      gemm_epilogue_row<Activation::tanh>,      gemm_epilogue_row<Activation::sigmoid>};
   return rows[static_cast<int>(kind)];
 }
 

@@ -1,7 +1,8 @@
-// Row operations: reductions over sixteen virtual lanes, softmax, LayerNorm, embedding rows, pooling, element-wise maps.
+// Row operations: reductions over sixteen virtual lanes, softmax, LayerNorm, embedding rows, pooling, element-wise
+// maps.
 //
-// Numerics rule 2: element i of a row belongs to lane i mod 16; lanes are folded 8, 4, 2, 1. Tails are masked loads that
-// fill with the operation's neutral element, so a row's result does not depend on where in memory it lies.
+// Numerics rule 2: element i of a row belongs to lane i mod 16; lanes are folded 8, 4, 2, 1. Tails are masked loads
+// that fill with the operation's neutral element, so a row's result does not depend on where in memory it lies.
 
 inline float tree_sum(Vec v) {
   float x[lanes];
@@ -21,7 +22,8 @@ inline float tree_max(Vec v) {
 
 template <Vec (*function)(Vec)>
 inline void map(float* x, std::size_t count) {
-  for (std::size_t i = 0; i < count; i += lanes) store_first(x + i, count - i, function(load_first(x + i, count - i, 1.0f)));
+  for (std::size_t i = 0; i < count; i += lanes)
+    store_first(x + i, count - i, function(load_first(x + i, count - i, 1.0f)));
 }
 
 inline void activate(Activation kind, float* x, std::size_t count) { epilogue_for(kind)(x, nullptr, nullptr, count); }
@@ -51,8 +53,7 @@ inline float exp_row(float* x, std::size_t count, float& largest) {
 
 inline void scale_row(float* x, std::size_t count, float factor) {
   const Vec f = set1(factor);
-  for (std::size_t i = 0; i < count; i += lanes)
-    store_first(x + i, count - i, load_first(x + i, count - i, 0.0f) * f);
+  for (std::size_t i = 0; i < count; i += lanes) store_first(x + i, count - i, load_first(x + i, count - i, 0.0f) * f);
 }
 
 inline void softmax(const SoftmaxArgs<float>& args) {
@@ -83,7 +84,8 @@ inline void layer_norm(const LayerNormArgs<float>& args) {
     for (std::size_t i = 0; i < columns; i += lanes) {
       const std::size_t left = columns - i;
       const Vec normal = (load_first(x + i, left, mean) - center) * scale;
-      store_first(y + i, left, fma(normal, load_first(args.gamma + i, left, 0.0f), load_first(args.beta + i, left, 0.0f)));
+      store_first(y + i, left,
+                  fma(normal, load_first(args.gamma + i, left, 0.0f), load_first(args.beta + i, left, 0.0f)));
     }
   }
 }

@@ -1,5 +1,4 @@
 // Vec for AVX-512: the sixteen lanes are one zmm register.
-using Register = __m512;
 struct Vec {
   __m512 v;
 };
@@ -8,6 +7,9 @@ struct Mask {
 };
 inline constexpr std::size_t gemm_vecs = 2;   // NR = 32
 inline constexpr std::size_t gemm_rows = 14;  // 28 accumulators + 2 weights + 1 broadcast of 32 registers
+
+// The maskz_ forms with every lane on: g++ 12 warns that the plain ones read an uninitialised register.
+inline constexpr __mmask16 every = 0xffff;
 
 inline __mmask16 first(std::size_t n) { return static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1u); }
 inline Vec set1(float x) { return {_mm512_set1_ps(x)}; }
@@ -22,9 +24,11 @@ inline Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
 inline Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
 inline Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
 inline Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
-inline Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
-inline Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
-inline Vec round(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+inline Vec max(Vec a, Vec b) { return {_mm512_maskz_max_ps(every, a.v, b.v)}; }
+inline Vec sqrt(Vec a) { return {_mm512_maskz_sqrt_ps(every, a.v)}; }
+inline Vec round(Vec a) {
+  return {_mm512_maskz_roundscale_ps(every, a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
 inline Mask operator<(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
 inline Vec select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(m.m, no.v, yes.v)}; }
 inline Vec abs(Vec a) { return {_mm512_abs_ps(a.v)}; }
@@ -33,12 +37,12 @@ inline Vec copysign(Vec magnitude, Vec sign) {
   return {_mm512_or_ps(_mm512_andnot_ps(bit, magnitude.v), _mm512_and_ps(bit, sign.v))};
 }
 inline Vec ldexp(Vec a, Vec n) {
-  const __m512i shift = _mm512_slli_epi32(_mm512_cvtps_epi32(n.v), 23);
+  const __m512i shift = _mm512_maskz_slli_epi32(every, _mm512_maskz_cvtps_epi32(every, n.v), 23);
   return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v), shift))};
 }
 inline Vec exponent(Vec a) {
-  const __m512i bits = _mm512_srli_epi32(_mm512_castps_si512(a.v), 23);
-  return {_mm512_cvtepi32_ps(_mm512_sub_epi32(bits, _mm512_set1_epi32(127)))};
+  const __m512i bits = _mm512_maskz_srli_epi32(every, _mm512_castps_si512(a.v), 23);
+  return {_mm512_maskz_cvtepi32_ps(every, _mm512_sub_epi32(bits, _mm512_set1_epi32(127)))};
 }
 inline Vec mantissa(Vec a) {
   const __m512i bits = _mm512_and_epi32(_mm512_castps_si512(a.v), _mm512_set1_epi32(0x007fffff));

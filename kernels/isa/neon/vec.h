@@ -8,15 +8,13 @@ struct Mask {
 inline constexpr std::size_t gemm_vecs = 1;  // NR = 16
 inline constexpr std::size_t gemm_rows = 6;  // 24 accumulators + 4 weights + 1 broadcast of 32 registers
 
-#define BERT_QUADS(expression)                                    \
-  Vec r;                                                          \
+#define BERT_QUADS(expression)                                               \
+  Vec r;                                                                     \
   _Pragma("GCC unroll 4") for (int i = 0; i < 4; ++i) r.v[i] = (expression); \
   return r
 inline Vec set1(float x) { BERT_QUADS(vdupq_n_f32(x)); }
 inline Vec load(const float* p) { BERT_QUADS(vld1q_f32(p + 4 * i)); }
-inline void store(float* p, Vec a) {
-  _Pragma("GCC unroll 4") for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, a.v[i]);
-}
+inline void store(float* p, Vec a) { _Pragma("GCC unroll 4") for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, a.v[i]); }
 inline Vec load_first(const float* p, std::size_t n, float fill) {
   float lane[lanes];
   for (std::size_t i = 0; i < lanes; ++i) lane[i] = i < n ? p[i] : fill;
@@ -41,15 +39,14 @@ inline Vec copysign(Vec magnitude, Vec sign) {
   BERT_QUADS(vbslq_f32(vdupq_n_u32(0x80000000u), sign.v[i], magnitude.v[i]));
 }
 inline Vec ldexp(Vec a, Vec n) {
-  BERT_QUADS(vreinterpretq_f32_s32(
-      vaddq_s32(vreinterpretq_s32_f32(a.v[i]), vshlq_n_s32(vcvtnq_s32_f32(n.v[i]), 23))));
+  BERT_QUADS(vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a.v[i]), vshlq_n_s32(vcvtnq_s32_f32(n.v[i]), 23))));
 }
 inline Vec exponent(Vec a) {
   BERT_QUADS(vcvtq_f32_s32(vsubq_s32(vshrq_n_s32(vreinterpretq_s32_f32(a.v[i]), 23), vdupq_n_s32(127))));
 }
 inline Vec mantissa(Vec a) {
-  BERT_QUADS(vreinterpretq_f32_u32(vorrq_u32(vandq_u32(vreinterpretq_u32_f32(a.v[i]), vdupq_n_u32(0x007fffffu)),
-                                             vdupq_n_u32(0x3f800000u))));
+  BERT_QUADS(vreinterpretq_f32_u32(
+      vorrq_u32(vandq_u32(vreinterpretq_u32_f32(a.v[i]), vdupq_n_u32(0x007fffffu)), vdupq_n_u32(0x3f800000u))));
 }
 #undef BERT_QUADS
 inline Mask operator<(Vec a, Vec b) {

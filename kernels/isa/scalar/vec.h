@@ -9,9 +9,9 @@ inline constexpr std::size_t gemm_vecs = 1;  // NR = 16
 inline constexpr std::size_t gemm_rows = 4;
 
 // A function template over the lane's computation would need lambdas, which do not inherit a target region.
-#define BERT_LANES(expression)                                         \
-  Vec r;                                                               \
-  for (std::size_t i = 0; i < lanes; ++i) r.lane[i] = (expression);    \
+#define BERT_LANES(expression)                                      \
+  Vec r;                                                            \
+  for (std::size_t i = 0; i < lanes; ++i) r.lane[i] = (expression); \
   return r
 inline Vec set1(float x) { BERT_LANES(x); }
 inline Vec load(const float* p) { BERT_LANES(p[i]); }
