@@ -27,6 +27,11 @@ NUMPY = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uin
 # Family -> (prefix of the base model, its parts): a checkpoint of the bare base model has its names without the prefix.
 BASE_MODEL = {"bert": ("bert.", ("embeddings.", "encoder.", "pooler."))}
 
+TIED = {
+    "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+    "cls.predictions.decoder.bias": "cls.predictions.bias",
+}
+
 
 class ConversionError(Exception):
     """A failure the user can act on; main() prints it as one line."""
@@ -159,16 +164,12 @@ def canonical_tensors(tensors, config):
             raise ConversionError(f"two tensors are named {new} once old names are brought up to date")
         if new is not None:
             renamed[new] = tensor
-    # The decoder's copies of what it is tied to.
-    words, weight = "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"
-    tied = config.get("tie_word_embeddings", True)
-    if tied and weight in renamed and words in renamed and renamed[weight].same_as(renamed[words]):
-        del renamed[weight]
-    bias, copy = "cls.predictions.bias", "cls.predictions.decoder.bias"
-    if copy in renamed and bias not in renamed:
-        renamed[bias] = renamed.pop(copy)
-    elif copy in renamed and renamed[copy].same_as(renamed[bias]):
-        del renamed[copy]
+    if config.get("tie_word_embeddings", True) is not False:  # the decoder's copies of what it is tied to
+        for copy, original in TIED.items():
+            if copy in renamed and original not in renamed:
+                renamed[original] = renamed.pop(copy)
+            elif copy in renamed and renamed[copy].same_as(renamed[original]):
+                del renamed[copy]
     return renamed
 
 

@@ -1,0 +1,215 @@
+// Json: a small reader for the JSON that comes with models (configurations, tokenizers, safetensors headers).
+//
+// Written here because these files are untrusted and this header is in every program: depth, number of values and
+// repeated keys are checked, UTF-8 is checked, and it compiles in a tenth of a second where nlohmann/json takes three.
+// tests/io/test_json.cpp compares it with nlohmann/json. RFC 8259; numbers keep their literal until asked for.
+#pragma once
+#include <bert/core/error.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace bert::inline BERT_ABI {
+
+/// One JSON value. Members keep the file's order; an array's have no names.
+struct Json {
+  enum class Kind : std::uint8_t { null, boolean, number, string, array, object };
+
+  Kind kind = Kind::null;
+  std::string name;           // as a member of an object
+  std::string text;           // a string's value, a number's literal, "true" or "false"
+  std::vector<Json> members;  // of an array or object
+
+  bool is(Kind wanted) const { return kind == wanted; }
+  bool is_true() const { return kind == Kind::boolean && text == "true"; }
+
+  /// The member of that name, null when there is none or this is no object. Linear in the number of members.
+  const Json* find(std::string_view wanted) const {
+    if (kind == Kind::object)
+      for (const Json& member : members)
+        if (member.name == wanted) return &member;
+    return nullptr;
+  }
+
+  /// Reads a number into any arithmetic type; false when this is no number or it does not fit the type exactly
+  /// (integers: no sign where unsigned, no fraction, no exponent).
+  template <class Number>
+  bool to(Number& value) const {
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, value);
+    return kind == Kind::number && error == std::errc() && rest == end;
+  }
+};
+
+/// Parses a whole text; `what` names it in errors: `WHAT is not valid JSON: expected ':' at byte 12`.
+inline Json parse_json(std::string_view text, std::string_view what);
+
+namespace detail {
+
+class JsonParser {
+ public:
+  JsonParser(std::string_view text, std::string_view what) : text_(text), what_(what) {}
+
+  Json parse() {
+    Json result = value(0);
+    if (skip_space(); at_ < text_.size()) error("nothing more");
+    return result;
+  }
+
+ private:
+  static constexpr int kMaxDepth = 64;                  // model files need about 8
+  static constexpr std::size_t kMaxValues = 5'000'000;  // about 100 bytes each; the largest tokenizers hold a million
+
+  [[noreturn]] void error(std::string_view expected) const {
+    fail(what_, " is not valid JSON: expected ", expected, at_ < text_.size() ? " at byte " : " at its end, byte ",
+         at_);
+  }
+  void skip_space() {
+    while (at_ < text_.size() && std::string_view(" \t\n\r").find(text_[at_]) != std::string_view::npos) ++at_;
+  }
+  bool accept(std::string_view token) {
+    if (text_.substr(at_, token.size()) != token) return false;
+    at_ += token.size();
+    return true;
+  }
+  bool accept_digits() {
+    const std::size_t first = at_;
+    while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') ++at_;
+    return at_ > first;
+  }
+
+  Json value(int depth) {
+    if (depth > kMaxDepth) error("at most 64 levels of nesting");
+    if (++values_ > kMaxValues) error("at most 5 million values");
+    skip_space();
+    Json result;
+    const std::size_t first = at_;
+    if (accept("{")) return list(depth, Json::Kind::object, "}");
+    if (accept("[")) return list(depth, Json::Kind::array, "]");
+    if (accept("\"")) {
+      result.kind = Json::Kind::string;
+      result.text = string();
+    } else if (accept("true") || accept("false")) {
+      result.kind = Json::Kind::boolean;
+      result.text = text_.substr(first, at_ - first);
+    } else if (!accept("null")) {
+      result.kind = Json::Kind::number;
+      accept("-");
+      if (!accept("0") && !accept_digits()) error("a value");
+      if (accept(".") && !accept_digits()) error("a digit");
+      if (accept("e") || accept("E")) {
+        if (!accept("-")) accept("+");
+        if (!accept_digits()) error("a digit");
+      }
+      result.text = text_.substr(first, at_ - first);
+    }
+    return result;
+  }
+
+  Json list(int depth, Json::Kind kind, std::string_view close) {
+    Json result;
+    result.kind = kind;
+    if (skip_space(); accept(close)) return result;
+    do {
+      std::string name;
+      if (kind == Json::Kind::object) {
+        if (skip_space(); !accept("\"")) error("a member's name in quotes");
+        name = string();
+        if (skip_space(); !accept(":")) error("':'");
+      }
+      result.members.push_back(value(depth + 1));
+      result.members.back().name = std::move(name);
+      skip_space();
+    } while (accept(","));
+    if (!accept(close)) error(kind == Json::Kind::object ? "',' or '}'" : "',' or ']'");
+    if (kind == Json::Kind::object) require_distinct_names(result);
+    return result;
+  }
+
+  void require_distinct_names(const Json& object) const {
+    std::vector<std::string_view> names;
+    for (const Json& member : object.members) names.push_back(member.name);
+    std::sort(names.begin(), names.end());
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    if (twice != names.end()) fail(what_, " names \"", *twice, "\" twice");
+  }
+
+  std::string string() {  // after the opening quote
+    std::string out;
+    while (at_ < text_.size() && text_[at_] != '"') {
+      if (accept("\\")) {
+        constexpr std::string_view kEscapes = "\"\\/bfnrt", kValues = "\"\\/\b\f\n\r\t";
+        const std::size_t escape = at_ < text_.size() ? kEscapes.find(text_[at_]) : std::string_view::npos;
+        if (escape != std::string_view::npos) {
+          out += kValues[escape];
+          ++at_;
+        } else {
+          append_utf8(out, escaped_code_point());
+        }
+      } else {
+        const std::size_t length = utf8_length();
+        out += text_.substr(at_, length);
+        at_ += length;
+      }
+    }
+    if (!accept("\"")) error("'\"'");
+    return out;
+  }
+
+  std::uint32_t hex4() {
+    std::uint32_t unit = 0;
+    const std::string_view digits = accept("u") ? text_.substr(at_, 4) : std::string_view();
+    const auto [rest, code] = std::from_chars(digits.data(), digits.data() + digits.size(), unit, 16);
+    if (digits.size() != 4 || code != std::errc() || rest != digits.data() + 4)
+      error("an escape such as \\n or \\u00e9");
+    at_ += 4;
+    return unit;
+  }
+  std::uint32_t escaped_code_point() {
+    const std::uint32_t high = hex4();
+    if (high < 0xD800 || high > 0xDFFF) return high;
+    if (high > 0xDBFF || !accept("\\")) error("a surrogate pair");
+    const std::uint32_t low = hex4();
+    if (low < 0xDC00 || low > 0xDFFF) error("a surrogate pair");
+    return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+  }
+  static void append_utf8(std::string& out, std::uint32_t c) {
+    const auto unit = [&](std::uint32_t bits) { out += static_cast<char>(bits); };
+    if (c >= 0x10000) unit(0xF0 | c >> 18), unit(0x80 | (c >> 12 & 63));
+    if (c >= 0x800 && c < 0x10000) unit(0xE0 | c >> 12);
+    if (c >= 0x800) unit(0x80 | (c >> 6 & 63));
+    if (c >= 0x80 && c < 0x800) unit(0xC0 | c >> 6);
+    unit(c < 0x80 ? c : 0x80 | (c & 63));
+  }
+
+  /// Length of the well-formed UTF-8 character here (Unicode 15, table 3-7); control characters are an error in JSON.
+  std::size_t utf8_length() const {
+    const auto byte = [&](std::size_t i) {
+      return at_ + i < text_.size() ? static_cast<unsigned char>(text_[at_ + i]) : 0u;
+    };
+    const unsigned lead = byte(0), second = byte(1);
+    if (lead >= 0x20 && lead < 0x80) return 1;
+    const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    bool good = lead >= 0xC2 && lead <= 0xF4 && second >= low && second <= high;
+    for (std::size_t i = 2; i < length; ++i) good = good && (byte(i) & 0xC0) == 0x80;
+    if (!good) error(lead < 0x20 ? "an escaped control character" : "UTF-8");
+    return length;
+  }
+
+  std::string_view text_, what_;
+  std::size_t at_ = 0, values_ = 0;
+};
+
+}  // namespace detail
+
+inline Json parse_json(std::string_view text, std::string_view what) { return detail::JsonParser(text, what).parse(); }
+
+}  // namespace bert::inline BERT_ABI

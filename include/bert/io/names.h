@@ -1,0 +1,43 @@
+// A tensor's name in a file -> its name in Hugging Face's current checkpoints, the only names the models ask for.
+//
+// A new family is one line in kBaseModels; an old spelling that other families share too is one line in kSpellings.
+// tools/convert_weights.py applies the same rules.
+#pragma once
+#include <bert/core/error.h>
+
+namespace bert::inline BERT_ABI {
+
+namespace detail {
+/// Bare base models (BertModel) are saved without the prefix that models with heads put before the same tensors.
+struct BaseModelNames {
+  std::string_view model_type, prefix, parts[4];
+};
+inline constexpr BaseModelNames kBaseModels[] = {{"bert", "bert.", {"embeddings.", "encoder.", "pooler."}}};
+
+/// Endings of TensorFlow-era checkpoints, and today's.
+inline constexpr std::string_view kSpellings[][2] = {{"LayerNorm.gamma", "LayerNorm.weight"},
+                                                     {"LayerNorm.beta", "LayerNorm.bias"}};
+
+/// Buffers some versions save and every program can make itself.
+inline constexpr std::string_view kBuffers[] = {"embeddings.position_ids", "embeddings.token_type_ids"};
+
+/// Copies that a tied decoder's checkpoint may hold, and what they are tied to.
+inline constexpr std::string_view kTied[][2] = {
+    {"cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"},
+    {"cls.predictions.decoder.bias", "cls.predictions.bias"}};
+}  // namespace detail
+
+/// Today's name of a tensor; empty for buffers that are to be ignored. `model_type` is config.json's.
+inline std::string canonical_name(std::string_view name, std::string_view model_type) {
+  for (std::string_view buffer : detail::kBuffers)
+    if (name.ends_with(buffer)) return {};
+  std::string result(name);
+  for (const auto& [old_ending, new_ending] : detail::kSpellings)
+    if (name.ends_with(old_ending)) result.replace(name.size() - old_ending.size(), old_ending.size(), new_ending);
+  for (const auto& [family, prefix, parts] : detail::kBaseModels)
+    for (std::string_view part : parts)
+      if (family == model_type && !part.empty() && name.starts_with(part)) return concat(prefix, result);
+  return result;
+}
+
+}  // namespace bert::inline BERT_ABI

@@ -1,0 +1,36 @@
+// Hashes of a checkpoint: of its files, of its tokenizer, and of its weights whatever file they lie in.
+#pragma once
+#include <bert/io/checkpoint.h>
+#include <bert/io/sha256.h>
+
+namespace bert::inline BERT_ABI {
+
+inline std::string Checkpoint::sha256() const {
+  if (folder_.used().empty()) return sha256_hex(files_.front().file().bytes());
+  std::vector<std::string> lines;
+  for (const std::string& name : folder_.used()) {
+    const std::string text_hash = sha256_hex(std::string_view(read_text(path() / name)));
+    lines.push_back(concat(text_hash, "  ", name, "\n"));
+  }
+  std::sort(lines.begin(), lines.end());
+  Sha256 hash;
+  for (const std::string& line : lines) hash.update(line);
+  return hash.hex();
+}
+
+inline std::string Checkpoint::tokenizer_sha256() const {
+  if (tokenizer_.empty()) return {};
+  return sha256_hex(tokenizer_.tokenizer_json.empty() ? tokenizer_.vocab_txt : tokenizer_.tokenizer_json);
+}
+
+inline std::string Checkpoint::tensor_digest() const {
+  Sha256 hash;
+  for (const TensorRef& tensor : tensors_) {
+    hash.update(concat(tensor.name, " ", name(tensor.dtype), " ", shape_text(tensor.shape), "\n"));
+    hash.update(tensor.bytes);
+    release(tensor);
+  }
+  return hash.hex();
+}
+
+}  // namespace bert::inline BERT_ABI

@@ -1,0 +1,75 @@
+// WeightReader: what a model's constructor reads its parameters through. It checks name, shape and type of each, and at
+// the end that nothing in the checkpoint was left unread.
+//
+// A new model asks for its tensors by Hugging Face's current names and calls finish().
+#pragma once
+#include <bert/io/checkpoint.h>
+#include <bert/io/convert.h>
+
+#include <initializer_list>
+
+namespace bert::inline BERT_ABI {
+
+/// Borrows the checkpoint. One thread at a time.
+class WeightReader {
+ public:
+  using Shape = std::span<const std::size_t>;
+
+  explicit WeightReader(const Checkpoint& checkpoint) : checkpoint_(checkpoint), read_(checkpoint.tensors().size()) {}
+
+  const Checkpoint& checkpoint() const { return checkpoint_; }
+  bool has(std::string_view name) const { return checkpoint_.find(name) != nullptr; }
+
+  /// The tensor, counted as read. Errors: missing, another shape, not floating-point.
+  const TensorRef& get(std::string_view name, Shape shape) {
+    const TensorRef* const tensor = checkpoint_.find(name);
+    if (!tensor) broken(name, " is missing");
+    if (!std::equal(shape.begin(), shape.end(), tensor->shape.begin(), tensor->shape.end()))
+      broken(name, " is ", shape_text(tensor->shape), ", the config asks for ", shape_text(shape));
+    if (!is_floating(tensor->dtype)) broken(name, " is ", bert::name(tensor->dtype), ", not a floating-point type");
+    read_[static_cast<std::size_t>(tensor - checkpoint_.tensors().data())] = true;
+    return *tensor;
+  }
+  const TensorRef& get(std::string_view name, std::initializer_list<std::size_t> shape) {
+    return get(name, Shape(shape.begin(), shape.size()));
+  }
+
+  /// All elements of the tensor as T (float or double), row-major, into out; its pages are given back.
+  template <class T>
+  void read(std::string_view name, Shape shape, T* out) {
+    const TensorRef& tensor = get(name, shape);
+    read_elements(tensor, 0, tensor.elements(), out);
+    release(tensor);
+  }
+  template <class T>
+  void read(std::string_view name, std::initializer_list<std::size_t> shape, T* out) {
+    read(name, Shape(shape.begin(), shape.size()), out);
+  }
+
+  void release(const TensorRef& tensor) const { checkpoint_.release(tensor); }
+
+  /// Counts every tensor whose name begins so as read: heads that this model knowingly leaves out.
+  void ignore(std::string_view prefix) {
+    for (std::size_t i = 0; i < read_.size(); ++i)
+      if (checkpoint_.tensors()[i].name.starts_with(prefix)) read_[i] = true;
+  }
+
+  /// An error when the checkpoint holds tensors nobody asked for: the model would not be the one that was saved.
+  void finish() const {
+    for (std::size_t i = 0; i < read_.size(); ++i)
+      if (!read_[i])
+        broken(checkpoint_.tensors()[i].name, " ", shape_text(checkpoint_.tensors()[i].shape),
+               " has no place in this model");
+  }
+
+ private:
+  template <class... Parts>
+  [[noreturn]] void broken(const Parts&... parts) const {
+    fail("cannot load \"", checkpoint_.path().string(), "\": ", parts...);
+  }
+
+  const Checkpoint& checkpoint_;
+  std::vector<bool> read_;
+};
+
+}  // namespace bert::inline BERT_ABI
