@@ -69,7 +69,7 @@
 
 #define BERT_ABI_PASTE(a, b, c, d, e, f, g) a##_##b##_##c##_##d##_##e##_##f##_##g
 #define BERT_ABI_JOIN(a, b, c, d, e, f, g) BERT_ABI_PASTE(a, b, c, d, e, f, g)
-#define BERT_ABI                                                                                              \
+#define BERT_ABI                                                                                            \
   BERT_ABI_JOIN(BERT_ABI_VERSION, BERT_ABI_MODE, BERT_ABI_SIMD, BERT_ABI_FMA, BERT_ABI_BITS, BERT_ABI_TEAM, \
                 BERT_ABI_DEBUG)
 

@@ -29,8 +29,8 @@ namespace detail {
 inline void append(std::string& out, std::string_view part) { out += part; }
 inline void append(std::string& out, char part) { out += part; }
 template <class Number>
-  requires(std::is_arithmetic_v<Number> && !std::is_same_v<Number, char> && !std::is_same_v<Number, bool>)
-void append(std::string& out, Number value) {
+requires(std::is_arithmetic_v<Number> && !std::is_same_v<Number, char> &&
+         !std::is_same_v<Number, bool>) void append(std::string& out, Number value) {
   char digits[32];
   out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
 }

@@ -1,0 +1,178 @@
+// Threads: a pool that runs one function on every thread. Team: one thread's place in it, with a barrier.
+//
+// A forward pass opens one parallel region; its operations take `const Team&`, compute their share() and sync(). Every
+// split is over rows, columns, heads or sequences, never over a sum, so results do not depend on the number of threads.
+// Two backends: OpenMP, and std::thread where the compiler runs without OpenMP. A default Team is a single thread.
+#pragma once
+#include <bert/core/error.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <thread>
+#include <vector>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+#include <sched.h>
+
+namespace bert::inline BERT_ABI {
+
+/// Saves the thread's floating-point control word, sets round-to-nearest with subnormal numbers on, restores it at the
+/// end: any library linked with -ffast-math may have turned subnormals off (numerics rule 4).
+class FloatEnvironment {
+ public:
+  FloatEnvironment() : saved_(read()) { write(standard(saved_)); }
+  ~FloatEnvironment() { write(saved_); }
+  FloatEnvironment(const FloatEnvironment&) = delete;
+  FloatEnvironment& operator=(const FloatEnvironment&) = delete;
+
+ private:
+#if defined(__x86_64__)
+  using Word = unsigned;
+  static Word read() { return _mm_getcsr(); }
+  static void write(Word word) { _mm_setcsr(word); }
+  static Word standard(Word) { return 0x1f80; }  // exceptions masked, nearest, FTZ and DAZ off
+#else
+  using Word = std::uint64_t;
+  static Word read() {
+    Word word;
+    asm volatile("mrs %0, fpcr" : "=r"(word));
+    return word;
+  }
+  static void write(Word word) { asm volatile("msr fpcr, %0" : : "r"(word)); }
+  static Word standard(Word word) {
+    return word & ~((Word{1} << 24) | (Word{3} << 22) | (Word{1} << 19));
+  }  // FZ, RMode
+#endif
+  Word saved_;
+};
+
+/// Lets `size` threads wait for each other: spins a while, then yields, because the other thread may not be running.
+/// A thread that fails breaks the barrier, so that the others leave instead of waiting for it for ever.
+class Barrier {
+ public:
+  void wait(int size) {
+    const unsigned round = round_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
+      arrived_.store(0, std::memory_order_relaxed);
+      round_.store(round + 1, std::memory_order_release);
+      return;
+    }
+    for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
+      if (broken_.load(std::memory_order_relaxed)) fail("another thread of the team failed");
+      if (spins > 2000) sched_yield();
+    }
+  }
+  /// Keeps the first failure for rethrow(); called in a catch block.
+  void abandon() {
+    if (!broken_.exchange(true)) failure_ = std::current_exception();
+  }
+  void rethrow() const {
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+ private:
+  alignas(64) std::atomic<int> arrived_{0};
+  alignas(64) std::atomic<unsigned> round_{0};
+  std::atomic<bool> broken_{false};
+  std::exception_ptr failure_;
+};
+
+/// A half-open range of work.
+struct Share {
+  std::size_t begin, end;
+};
+
+/// One thread's view of the threads that work together.
+class Team {
+ public:
+  Team() = default;
+  Team(int rank, int size, Barrier* barrier) : rank_(rank), size_(size), barrier_(barrier) {}
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  /// Waits until every thread of the team is here.
+  void sync() const {
+    if (size_ > 1) barrier_->wait(size_);
+  }
+  /// This thread's part of [0, count), in whole multiples of `grain` but for the end.
+  Share share(std::size_t count, std::size_t grain = 1) const {
+    const std::size_t grains = (count + grain - 1) / grain, n = static_cast<std::size_t>(size_);
+    const auto edge = [&](std::size_t part) {
+      const std::size_t at = grains * part / n * grain;
+      return at < count ? at : count;
+    };
+    return {edge(static_cast<std::size_t>(rank_)), edge(static_cast<std::size_t>(rank_) + 1)};
+  }
+
+ private:
+  int rank_ = 0, size_ = 1;
+  Barrier* barrier_ = nullptr;
+};
+
+/// Threads this process may use: its affinity mask, cut by OMP_NUM_THREADS where OpenMP is used.
+inline int available_threads() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  const int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+#if defined(_OPENMP)
+  const int limit = omp_get_max_threads();
+  return limit < cpus ? limit : cpus;
+#else
+  return cpus;
+#endif
+}
+
+/// A number of threads to run on.
+class Threads {
+ public:
+  /// `count` 0: available_threads(). Throws Error for a negative count or one above 1024.
+  explicit Threads(int count = 0) : count_(count == 0 ? available_threads() : count) {
+    if (count_ < 1 || count_ > 1024) fail("cannot use ", count, " threads: give 1 to 1024, or 0 for all there are");
+  }
+  int count() const { return count_; }
+
+  /// Calls work(team) on every thread and returns when all are done; an exception that leaves `work` is thrown here.
+  template <class Work>
+  void run(const Work& work) const {
+    Barrier barrier;
+    const auto enter = [&](int rank, int size) {
+      const FloatEnvironment environment;
+      try {
+        work(Team(rank, size, &barrier));
+      } catch (...) {
+        barrier.abandon();
+      }
+    };
+#if defined(_OPENMP)
+    // Inside a caller's own region, or under a thread limit, fewer threads come than are asked for.
+#pragma omp parallel num_threads(count_) if (count_ > 1)
+    enter(omp_get_thread_num(), omp_get_num_threads());
+#else
+    std::atomic<int> size{0};  // known when all threads have started, or no more could be
+    const auto wait_and_enter = [&](int rank) {
+      while (size.load(std::memory_order_acquire) == 0) sched_yield();
+      enter(rank, size.load(std::memory_order_relaxed));
+    };
+    std::vector<std::thread> others;
+    try {
+      for (int rank = 1; rank < count_; ++rank) others.emplace_back(wait_and_enter, rank);
+    } catch (const std::exception&) {  // the system has no more threads: go on with fewer
+    }
+    size.store(static_cast<int>(others.size()) + 1, std::memory_order_release);
+    wait_and_enter(0);
+    for (std::thread& other : others) other.join();
+#endif
+    barrier.rethrow();
+  }
+
+ private:
+  int count_;
+};
+
+}  // namespace bert::inline BERT_ABI

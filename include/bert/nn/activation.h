@@ -1,0 +1,52 @@
+// Activations by the names of Hugging Face's `hidden_act` (transformers/activations.py).
+//
+// To add one: a value in kernels/table.h, its formula in kernels/ops/math.h and reference.h, a name here.
+#pragma once
+#include <bert/core/team.h>
+#include <bert/core/tensor.h>
+#include <bert/kernels.h>
+
+#include <string_view>
+#include <utility>
+
+namespace bert::inline BERT_ABI {
+
+inline constexpr std::pair<std::string_view, Activation> activation_names[] = {
+    {"gelu", Activation::gelu},
+    {"gelu_python", Activation::gelu},
+    {"gelu_new", Activation::gelu_tanh},
+    {"gelu_pytorch_tanh", Activation::gelu_tanh},
+    {"gelu_fast", Activation::gelu_tanh},
+    {"gelu_python_tanh", Activation::gelu_tanh},
+    {"gelu_accurate", Activation::gelu_tanh},
+    {"quick_gelu", Activation::quick_gelu},
+    {"relu", Activation::relu},
+    {"relu2", Activation::relu2},
+    {"relu6", Activation::relu6},
+    {"silu", Activation::silu},
+    {"swish", Activation::silu},
+    {"tanh", Activation::tanh},
+    {"sigmoid", Activation::sigmoid},
+    {"linear", Activation::linear},
+};
+
+/// Throws Error, listing the known names, for a name that is not among them.
+inline Activation activation_by_name(std::string_view name) {
+  std::string known;
+  for (const auto& [key, value] : activation_names) {
+    if (key == name) return value;
+    known += concat(known.empty() ? "" : ", ", key);
+  }
+  fail("hidden_act \"", name, "\" is not supported; supported are ", known);
+}
+
+/// x <- activation(x), element by element; the team shares the rows.
+template <class T>
+void activate(const Team& team, Activation activation, TensorView<T, 2> x,
+              const KernelTable<T>& kernels = default_kernels<T>()) {
+  const Share rows = team.share(x.rows());
+  for (std::size_t r = rows.begin; r < rows.end; ++r) kernels.activate(activation, x.row(r), x.columns());
+  team.sync();
+}
+
+}  // namespace bert::inline BERT_ABI

@@ -1,0 +1,115 @@
+// PackedMatrix: a weight matrix in the layout the GEMM reads. Linear: y = activation(x W^T + b) + residual.
+//
+// Weights are packed once, row range by row range, so that a loader never holds a second copy of a matrix.
+#pragma once
+#include <bert/core/team.h>
+#include <bert/core/tensor.h>
+#include <bert/kernels.h>
+
+#include <vector>
+
+namespace bert::inline BERT_ABI {
+
+/// [N, K] in panels: [N/NR][K][NR], NR the kernels' panel width, or row-major (`panel` 1) for tables only looked up.
+template <class T>
+class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+  PackedMatrix(std::size_t n, std::size_t k, const KernelTable<T>& kernels, bool row_major = false)
+      : n_(n), k_(k), panel_(row_major ? 1 : kernels.panel_width), kernels_(&kernels), data_(make_aligned<T>(size())) {
+    for (std::size_t i = n * k / panel_ / k * panel_ * k; i < size(); ++i) data_[i] = T{};  // the cut panel's padding
+  }
+
+  std::size_t n() const { return n_; }
+  std::size_t k() const { return k_; }
+  std::size_t panel() const { return panel_; }
+  std::size_t panels() const { return (n_ + panel_ - 1) / panel_; }
+  std::size_t size() const { return panels() * panel_ * k_; }
+  const T* data() const { return data_.get(); }
+  const KernelTable<T>& kernels() const { return *kernels_; }
+  bool empty() const { return n_ == 0; }
+
+  /// Packs rows [first, first + rows.rows()) from a [rows, K] view.
+  void set_rows(std::size_t first, TensorView<const T, 2> rows) {
+    if (rows.columns() != k_ || first + rows.rows() > n_)
+      fail("cannot put rows ", shape_text(rows.shape()), " at row ", first, " of a [", n_, ", ", k_, "] matrix");
+    if (panel_ == 1)
+      for (std::size_t r = 0; r < rows.rows(); ++r)
+        std::copy(rows.row(r), rows.row(r) + k_, data_.get() + (first + r) * k_);
+    else
+      kernels_->pack({rows.data(), rows.row_stride(), first, rows.rows(), k_, data_.get()});
+  }
+
+  /// out = activation(x W^T + bias) + residual   [M, N] <- [M, K]. out overlaps neither x nor residual.
+  void multiply(const Team& team, TensorView<const T, 2> x, const T* bias, TensorView<T, 2> out,
+                Activation activation = Activation::linear, TensorView<const T, 2> residual = {}) const {
+    kernels::GemmArgs<T> args{x.data(),
+                              x.row_stride(),
+                              data(),
+                              bias,
+                              residual.data(),
+                              residual.row_stride(),
+                              out.data(),
+                              out.row_stride(),
+                              x.rows(),
+                              n_,
+                              k_,
+                              0,
+                              panels(),
+                              activation};
+    // Many rows: each thread takes rows and streams all weights. Few: each takes panels and keeps them in its cache.
+    if (x.rows() >= 32 * static_cast<std::size_t>(team.size())) {
+      const Share rows = team.share(x.rows());
+      args.a += rows.begin * args.a_stride;
+      args.c += rows.begin * args.c_stride;
+      if (args.residual) args.residual += rows.begin * args.residual_stride;
+      args.rows = rows.end - rows.begin;
+    } else {
+      const Share share = team.share(panels());
+      args.panel_begin = share.begin, args.panel_end = share.end;
+    }
+    if (args.rows > 0 && args.panel_end > args.panel_begin) kernels_->gemm(args);
+    team.sync();
+  }
+
+ private:
+  std::size_t n_ = 0, k_ = 0, panel_ = 1;
+  const KernelTable<T>* kernels_ = nullptr;
+  AlignedArray<T> data_;
+};
+
+/// torch.nn.Linear: weight [N, K] (out_features, in_features), bias [N].
+template <class T>
+class Linear {
+ public:
+  Linear() = default;
+  Linear(std::size_t out_features, std::size_t in_features, const KernelTable<T>& kernels = default_kernels<T>())
+      : weight_(out_features, in_features, kernels), bias_(out_features) {}
+  Linear(TensorView<const T, 2> weight, std::span<const T> bias, const KernelTable<T>& kernels = default_kernels<T>())
+      : Linear(weight.rows(), weight.columns(), kernels) {
+    if (bias.size() != weight.rows())
+      fail("a linear layer with weight ", shape_text(weight.shape()), " has a bias of ", bias.size());
+    weight_.set_rows(0, weight);
+    bias_.assign(bias.begin(), bias.end());
+  }
+
+  PackedMatrix<T>& weight() { return weight_; }
+  const PackedMatrix<T>& weight() const { return weight_; }
+  std::span<T> bias() { return bias_; }
+
+  /// out [M, N] = activation(x [M, K] W^T + b) + residual [M, N]. All threads of the team call it together; on return
+  /// `out` is whole. `out` overlaps neither x nor residual. Throws Error when shapes do not fit (before any work).
+  void forward(const Team& team, TensorView<const T, 2> x, TensorView<T, 2> out,
+               Activation activation = Activation::linear, TensorView<const T, 2> residual = {}) const {
+    check_shape("the input of a linear layer", x, {x.rows(), weight_.k()});
+    check_shape("the output of a linear layer", out, {x.rows(), weight_.n()});
+    if (residual.data()) check_shape("the residual of a linear layer", residual, out.shape());
+    weight_.multiply(team, x, bias_.data(), out, activation, residual);
+  }
+
+ private:
+  PackedMatrix<T> weight_;
+  std::vector<T> bias_;
+};
+
+}  // namespace bert::inline BERT_ABI
