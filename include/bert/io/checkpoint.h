@@ -101,7 +101,7 @@ inline void Checkpoint::open_folder() {
     const Json* const map = json.find("weight_map");
     if (!map || !map->is(Json::Kind::object)) fail("\"", (path() / index).string(), "\" has no weight_map");
     std::vector<std::string> shards;
-    for (const Json& shard : map->members) shards.push_back(shard.text);
+    for (const auto& [name, shard] : map->members) shards.push_back(shard.text);
     std::sort(shards.begin(), shards.end());
     shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
     for (const std::string& shard : shards) {
@@ -109,10 +109,10 @@ inline void Checkpoint::open_folder() {
         fail("\"", (path() / index).string(), "\" names the shard \"", shard, "\", which is not a file beside it");
       files_.emplace_back(folder_.use(prefix + shard));
     }
-    for (const Json& shard : map->members) {
+    for (const auto& [name, shard] : map->members) {
       const auto at = std::lower_bound(shards.begin(), shards.end(), shard.text) - shards.begin();
-      if (!files_[static_cast<std::size_t>(at)].find(shard.name))
-        fail("\"", (path() / index).string(), "\" promises ", shard.name, " in ", shard.text, ", where it is not");
+      if (!files_[static_cast<std::size_t>(at)].find(name))
+        fail("\"", (path() / index).string(), "\" promises ", name, " in ", shard.text, ", where it is not");
     }
   } else {
     fail("\"", shown, "\" has no model.safetensors",
