@@ -119,10 +119,10 @@ void pool(const PoolArgs<T>& args) {
       sum += x[r * args.stride];
       largest = largest > x[r * args.stride] ? largest : x[r * args.stride];
     }
-    args.y[i] = args.pooling == Pooling::cls    ? x[0]
-                : args.pooling == Pooling::mean ? sum / T(args.rows)
-                : args.pooling == Pooling::max  ? largest
-                                                : x[(args.rows - 1) * args.stride];
+    args.y[i] = args.mode == PoolingMode::cls    ? x[0]
+                : args.mode == PoolingMode::mean ? sum / T(args.rows)
+                : args.mode == PoolingMode::max  ? largest
+                                                 : x[(args.rows - 1) * args.stride];
   }
   if (!args.normalize) return;
   const T norm = std::sqrt(dot(args.y, args.y, args.columns));

@@ -99,12 +99,12 @@ struct SoftmaxArgs {
 };
 
 /// Sentence vector of one sequence's token rows.
-enum class Pooling : int { cls, mean, max, last };
+enum class PoolingMode : int { cls, mean, max, last };
 template <class T>
 struct PoolArgs {
   const T* x;  // [rows, columns]
   std::size_t stride, rows, columns;
-  Pooling pooling;
+  PoolingMode mode;
   bool normalize;  // divide by max(sqrt(sum of squares), 1e-12)
   T* y;            // [columns]
 };

@@ -24,7 +24,7 @@ namespace bert::inline BERT_ABI {
 namespace kernels = bert_kernels;
 using kernels::Activation;
 using kernels::KernelTable;
-using kernels::Pooling;
+using kernels::PoolingMode;
 
 /// The float kernels of one instruction set. Throws UsageError for a name nobody knows and Error for one this CPU
 /// cannot run; never lets an illegal instruction happen.

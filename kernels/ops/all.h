@@ -1,6 +1,7 @@
 // Every operation, included once per instruction set inside its target region and namespace; no include guard on
 // purpose.
-// clang-format off: each file builds on the ones before it
+// Each file builds on the ones before it.
+// clang-format off
 #include "math.h"
 #include "gemm.h"
 #include "rows.h"

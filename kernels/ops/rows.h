@@ -108,19 +108,19 @@ inline void embed(const EmbedArgs<float>& args) {
   }
 }
 
-inline Vec pool_step(Pooling pooling, Vec y, Vec x) {
-  if (pooling == Pooling::mean) return y + x;
-  return pooling == Pooling::max ? max(y, x) : x;
+inline Vec pool_step(PoolingMode mode, Vec y, Vec x) {
+  if (mode == PoolingMode::mean) return y + x;
+  return mode == PoolingMode::max ? max(y, x) : x;
 }
 
 inline void pool(const PoolArgs<float>& args) {
-  const std::size_t row_count = args.pooling == Pooling::cls ? 1 : args.rows;
+  const std::size_t row_count = args.mode == PoolingMode::cls ? 1 : args.rows;
   for (std::size_t i = 0; i < args.columns; i += lanes) {
     const std::size_t left = args.columns - i;
-    Vec y = args.pooling == Pooling::mean ? set1(0.0f) : load_first(args.x + i, left, 0.0f);
+    Vec y = args.mode == PoolingMode::mean ? set1(0.0f) : load_first(args.x + i, left, 0.0f);
     for (std::size_t r = 0; r < row_count; ++r)
-      y = pool_step(args.pooling, y, load_first(args.x + r * args.stride + i, left, 0.0f));
-    if (args.pooling == Pooling::mean) y = y / set1(static_cast<float>(args.rows));
+      y = pool_step(args.mode, y, load_first(args.x + r * args.stride + i, left, 0.0f));
+    if (args.mode == PoolingMode::mean) y = y / set1(static_cast<float>(args.rows));
     store_first(args.y + i, left, y);
   }
   if (!args.normalize) return;

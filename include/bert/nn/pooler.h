@@ -29,11 +29,11 @@ struct Pooler {
 
 /// out [H]: one vector for the sequence whose token states are the rows of x.
 template <class T>
-void pool(Pooling pooling, bool normalize, TensorView<const T, 2> x, std::span<T> out,
+void pool(PoolingMode mode, bool normalize, TensorView<const T, 2> x, std::span<T> out,
           const KernelTable<T>& kernels = default_kernels<T>()) {
   if (out.size() != x.columns()) fail("a sentence vector of ", out.size(), " cannot hold ", x.columns(), " numbers");
   const FloatEnvironment environment;
-  kernels.pool({x.data(), x.row_stride(), x.rows(), x.columns(), pooling, normalize, out.data()});
+  kernels.pool({x.data(), x.row_stride(), x.rows(), x.columns(), mode, normalize, out.data()});
 }
 
 }  // namespace bert::inline BERT_ABI

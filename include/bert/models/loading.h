@@ -1,0 +1,56 @@
+// From a checkpoint's tensors to the blocks of nn/: shared by all model families.
+#pragma once
+#include <bert/io/weights.h>
+#include <bert/nn/layer_norm.h>
+#include <bert/nn/linear.h>
+
+namespace bert::inline BERT_ABI {
+
+/// Packs tensor `name` [rows, K] into rows [first, first + rows) of `matrix`, a few rows at a time; gives its pages
+/// back.
+template <class T>
+void load_rows(WeightReader& reader, const std::string& name, PackedMatrix<T>& matrix, std::size_t first,
+               std::size_t rows) {
+  constexpr std::size_t step = 64;
+  const TensorRef& tensor = reader.get(name, {rows, matrix.k()});
+  std::vector<T> some(std::min(step, rows) * matrix.k());
+  for (std::size_t r = 0; r < rows; r += step) {
+    const std::size_t count = std::min(step, rows - r);
+    read_elements(tensor, r * matrix.k(), count * matrix.k(), some.data());
+    matrix.set_rows(first + r, TensorView<const T, 2>(some.data(), {count, matrix.k()}));
+  }
+  reader.release(tensor);
+}
+
+/// prefix.weight [N, K] and prefix.bias [N] into rows [first, first + N) of a linear layer.
+template <class T>
+void load_linear(WeightReader& reader, const std::string& prefix, Linear<T>& linear, std::size_t first,
+                 std::size_t rows) {
+  load_rows(reader, prefix + ".weight", linear.weight(), first, rows);
+  reader.read(prefix + ".bias", {rows}, linear.bias().data() + first);
+}
+template <class T>
+Linear<T> load_linear(WeightReader& reader, const std::string& prefix, std::size_t out_features,
+                      std::size_t in_features, const KernelTable<T>& kernels) {
+  Linear<T> linear(out_features, in_features, kernels);
+  load_linear(reader, prefix, linear, 0, out_features);
+  return linear;
+}
+
+template <class T>
+LayerNorm<T> load_layer_norm(WeightReader& reader, const std::string& prefix, std::size_t size, double eps,
+                             const KernelTable<T>& kernels) {
+  LayerNorm<T> norm(size, static_cast<T>(eps), kernels);
+  reader.read(prefix + ".weight", {size}, norm.weight().data());
+  reader.read(prefix + ".bias", {size}, norm.bias().data());
+  return norm;
+}
+
+template <class T>
+Tensor<T, 2> load_table(WeightReader& reader, const std::string& name, std::size_t rows, std::size_t columns) {
+  Tensor<T, 2> table({rows, columns});
+  reader.read(name, {rows, columns}, table.data());
+  return table;
+}
+
+}  // namespace bert::inline BERT_ABI
