@@ -31,7 +31,7 @@ class Checkpoint {
   /// All tensors, sorted by name, under canonical names; buffers and tied copies are left out.
   const std::vector<TensorRef>& tensors() const { return tensors_; }
   /// The tensor of that canonical name, null when there is none.
-  const TensorRef* find(std::string_view name) const;
+  const TensorRef* find(std::string_view name) const { return find_by_name(tensors_, name); }
   /// Bytes of all tensors as stored.
   std::size_t tensor_bytes() const;
   /// Gives back the memory of the tensor's pages; it is read from disk again when touched.
@@ -49,6 +49,7 @@ class Checkpoint {
   explicit Checkpoint(const std::filesystem::path& path) : folder_(path) {}
   void open_file();
   void open_folder();
+  void open_shards(const std::string& prefix);
   void name_tensors();
 
   Folder folder_;  // for the converted form: the file itself
@@ -87,36 +88,43 @@ inline void Checkpoint::open_file() {
 
 inline void Checkpoint::open_folder() {
   const std::string prefix = folder_.has("0_Transformer/config.json") ? "0_Transformer/" : "";
-  const std::string shown = path().string(), single = prefix + "model.safetensors", index = single + ".index.json";
   if (!folder_.has(prefix + "config.json"))
-    fail("\"", shown, "\" has no config.json: it is not a Hugging Face model folder");
+    fail("\"", path().string(), "\" has no config.json: it is not a Hugging Face model folder");
   config_json_ = folder_.text(prefix + "config.json");
   config_.emplace(config_json_, concat('"', (path() / prefix / "config.json").string(), '"'));
   tokenizer_ = TokenizerFiles::from(folder_, prefix);
   pooling_ = Pooling::from(folder_, prefix);
-  if (folder_.has(single)) {
-    files_.emplace_back(folder_.use(single));
-  } else if (folder_.has(index)) {
-    const Json json = folder_.json(index);
-    const Json* const map = json.find("weight_map");
-    if (!map || !map->is(Json::Kind::object)) fail("\"", (path() / index).string(), "\" has no weight_map");
-    std::vector<std::string> shards;
-    for (const auto& [name, shard] : map->members) shards.push_back(shard.text);
-    std::sort(shards.begin(), shards.end());
-    shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
-    for (const std::string& shard : shards) {
-      if (shard.empty() || shard.find('/') != std::string::npos)
-        fail("\"", (path() / index).string(), "\" names the shard \"", shard, "\", which is not a file beside it");
-      files_.emplace_back(folder_.use(prefix + shard));
-    }
-    for (const auto& [name, shard] : map->members) {
-      const auto at = std::lower_bound(shards.begin(), shards.end(), shard.text) - shards.begin();
-      if (!files_[static_cast<std::size_t>(at)].find(name))
-        fail("\"", (path() / index).string(), "\" promises ", name, " in ", shard.text, ", where it is not");
-    }
+  if (folder_.has(prefix + "model.safetensors")) {
+    files_.emplace_back(folder_.use(prefix + "model.safetensors"));
+  } else if (folder_.has(prefix + "model.safetensors.index.json")) {
+    open_shards(prefix);
   } else {
-    fail("\"", shown, "\" has no model.safetensors",
+    fail("\"", path().string(), "\" has no model.safetensors",
          folder_.has(prefix + "pytorch_model.bin") ? ": convert pytorch_model.bin with tools/convert_weights.py" : "");
+  }
+}
+
+/// model.safetensors.index.json names the file of each tensor; all of each file's tensors count.
+inline void Checkpoint::open_shards(const std::string& prefix) {
+  const Json index = folder_.json(prefix + "model.safetensors.index.json");
+  const auto broken = [&](const auto&... parts) {
+    fail("\"", (path() / prefix / "model.safetensors.index.json").string(), "\" ", parts...);
+  };
+  const Json* const map = index.find("weight_map");
+  if (!map || !map->is(Json::Kind::object) || map->members.empty()) broken("has no weight_map");
+  std::vector<std::string_view> shards;
+  for (const auto& [name, shard] : map->members) shards.push_back(shard.text);
+  std::sort(shards.begin(), shards.end());
+  shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
+  for (const std::string_view shard : shards) {
+    if (shard.empty() || shard.find('/') != std::string_view::npos)
+      broken("names the shard \"", shard, "\", which is not a file beside it");
+    files_.emplace_back(folder_.use(concat(prefix, shard)));
+  }
+  for (const auto& [name, shard] : map->members) {
+    const auto at = std::find(shards.begin(), shards.end(), shard.text) - shards.begin();
+    if (!files_[static_cast<std::size_t>(at)].find(name))
+      broken("promises ", name, " in ", shard.text, ", where it is not");
   }
 }
 
@@ -128,8 +136,7 @@ inline void Checkpoint::name_tensors() {
       tensor.name = canonical_name(tensor.name, model_type);
       if (!tensor.name.empty()) tensors_.push_back(std::move(tensor));
     }
-  const auto by_name = [](const TensorRef& a, const TensorRef& b) { return a.name < b.name; };
-  std::sort(tensors_.begin(), tensors_.end(), by_name);
+  sort_by_name(tensors_);
   for (std::size_t i = 1; i < tensors_.size(); ++i)
     if (tensors_[i].name == tensors_[i - 1].name) fail("\"", path().string(), "\" holds ", tensors_[i].name, " twice");
 
@@ -144,15 +151,8 @@ inline void Checkpoint::name_tensors() {
       release(*copy), release(*original);
       tensors_.erase(tensors_.begin() + (copy - tensors_.data()));
     }
-    std::sort(tensors_.begin(), tensors_.end(), by_name);
+    sort_by_name(tensors_);
   }
-}
-
-inline const TensorRef* Checkpoint::find(std::string_view name) const {
-  const auto at =
-      std::lower_bound(tensors_.begin(), tensors_.end(), name,
-                       [](const TensorRef& tensor, std::string_view wanted) { return tensor.name < wanted; });
-  return at != tensors_.end() && at->name == name ? &*at : nullptr;
 }
 
 inline std::size_t Checkpoint::tensor_bytes() const {

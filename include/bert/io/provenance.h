@@ -5,12 +5,16 @@
 
 namespace bert::inline BERT_ABI {
 
+/// SHA-256 of a file, in hexadecimal.
+inline std::string file_sha256(const std::filesystem::path& path) {
+  return std::filesystem::file_size(path) == 0 ? sha256_hex("") : sha256_hex(MappedFile(path).bytes());
+}
+
 inline std::string Checkpoint::sha256() const {
-  if (folder_.used().empty()) return sha256_hex(files_.front().file().bytes());
+  if (folder_.used().empty()) return file_sha256(path());
   std::vector<std::string> lines;
   for (const std::string& name : folder_.used()) {
-    const std::string text_hash = sha256_hex(std::string_view(read_text(path() / name)));
-    lines.push_back(concat(text_hash, "  ", name, "\n"));
+    lines.push_back(concat(file_sha256(path() / name), "  ", name, "\n"));
   }
   std::sort(lines.begin(), lines.end());
   Sha256 hash;

@@ -25,6 +25,15 @@ struct TensorRef {
   std::size_t elements() const { return bytes.size() / size_of(dtype); }
 };
 
+/// Sorts by name, and finds by name in what is so sorted (null when there is no such tensor).
+inline void sort_by_name(std::vector<TensorRef>& tensors) {
+  std::sort(tensors.begin(), tensors.end(), [](const TensorRef& a, const TensorRef& b) { return a.name < b.name; });
+}
+inline const TensorRef* find_by_name(const std::vector<TensorRef>& tensors, std::string_view name) {
+  const auto at = std::partition_point(tensors.begin(), tensors.end(), [&](const auto& t) { return t.name < name; });
+  return at != tensors.end() && at->name == name ? &*at : nullptr;
+}
+
 /// An open safetensors file. Move-only; moving keeps all TensorRefs valid.
 class SafetensorsFile {
  public:
@@ -45,23 +54,17 @@ class SafetensorsFile {
     for (const auto& [name, entry] : header.members)
       name == "__metadata__" ? read_metadata(entry) : tensors_.push_back(read_entry(name, entry));
     require_full_cover();
-    std::sort(tensors_.begin(), tensors_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    sort_by_name(tensors_);
   }
 
   /// All tensors, sorted by name.
   const std::vector<TensorRef>& tensors() const { return tensors_; }
   /// The tensor of that name, null when there is none.
-  const TensorRef* find(std::string_view name) const {
-    const auto at =
-        std::lower_bound(tensors_.begin(), tensors_.end(), name,
-                         [](const TensorRef& tensor, std::string_view wanted) { return tensor.name < wanted; });
-    return at != tensors_.end() && at->name == name ? &*at : nullptr;
-  }
+  const TensorRef* find(std::string_view name) const { return find_by_name(tensors_, name); }
   /// A string of __metadata__, nothing when it is not there.
   std::optional<std::string_view> metadata(std::string_view key) const {
-    for (const auto& [name, text] : metadata_)
-      if (name == key) return text;
-    return std::nullopt;
+    const Json* const text = metadata_.find(key);
+    return text ? std::optional<std::string_view>(text->text) : std::nullopt;
   }
   const MappedFile& file() const { return file_; }
 
@@ -81,10 +84,9 @@ class SafetensorsFile {
   }
 
   void read_metadata(const Json& entry) {
-    for (const auto& [key, value] : entry.members) {
+    for (const auto& [key, value] : entry.members)
       if (!value.is(Json::Kind::string)) broken("__metadata__ ", key, " is not a string");
-      metadata_.emplace_back(key, value.text);
-    }
+    metadata_ = entry;
   }
 
   TensorRef read_entry(const std::string& name, const Json& entry) const {
@@ -118,16 +120,17 @@ class SafetensorsFile {
   }
 
   /// Each tensor must begin where the one before it ended, the last end with the file.
-  void require_full_cover() {
-    std::sort(tensors_.begin(), tensors_.end(), [](const TensorRef& a, const TensorRef& b) {
-      return std::pair(a.bytes.data(), a.bytes.size()) < std::pair(b.bytes.data(), b.bytes.size());
+  void require_full_cover() const {
+    std::vector<const TensorRef*> order;
+    for (const TensorRef& tensor : tensors_) order.push_back(&tensor);
+    std::sort(order.begin(), order.end(), [](const TensorRef* a, const TensorRef* b) {
+      return a->bytes.data() != b->bytes.data() ? a->bytes.data() < b->bytes.data() : a->bytes.size() < b->bytes.size();
     });
     const std::byte* end = data_.data();
-    for (const TensorRef& tensor : tensors_) {
-      if (tensor.bytes.data() != end)
-        broken(tensor.name,
-               tensor.bytes.data() < end ? " overlaps another tensor" : " is preceded by bytes no tensor names");
-      end += tensor.bytes.size();
+    for (const TensorRef* tensor : order) {
+      if (tensor->bytes.data() < end) broken(tensor->name, " overlaps another tensor");
+      if (tensor->bytes.data() > end) broken(tensor->name, " is preceded by bytes that belong to no tensor");
+      end += tensor->bytes.size();
     }
     const auto rest = static_cast<std::size_t>(data_.data() + data_.size() - end);
     if (rest > 0) broken("its last ", rest, " bytes belong to no tensor");
@@ -136,7 +139,7 @@ class SafetensorsFile {
   MappedFile file_;
   std::span<const std::byte> data_;
   std::vector<TensorRef> tensors_;
-  std::vector<std::pair<std::string, std::string>> metadata_;
+  Json metadata_;
 };
 
 }  // namespace bert::inline BERT_ABI

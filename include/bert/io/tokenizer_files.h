@@ -1,0 +1,78 @@
+// From tokenizer files to a Tokenizer: of an open checkpoint, or of a folder or file that holds nothing else.
+//
+// A tokenizer of another kind adds its files to TokenizerFiles (io/folder.h) and a branch to load_tokenizer.
+#pragma once
+#include <bert/io/checkpoint.h>
+#include <bert/tokenizers/tokenizer.h>
+
+namespace bert::inline BERT_ABI {
+
+/// The tokenizer files at `path`: a folder, a converted .safetensors, a tokenizer.json or a vocab.txt.
+inline TokenizerFiles read_tokenizer_files(const std::filesystem::path& path) {
+  TokenizerFiles files;
+  if (std::filesystem::is_directory(path)) {
+    Folder folder(path);
+    files = TokenizerFiles::from(folder, folder.has("0_Transformer/config.json") ? "0_Transformer/" : "");
+    if (files.empty()) fail("\"", path.string(), "\" has neither tokenizer.json nor vocab.txt");
+    return files;
+  }
+  files.source = path.string();
+  if (path.extension() == ".safetensors") {
+    files.tokenizer_json = std::string(SafetensorsFile(path).metadata("bert.tokenizer").value_or(""));
+    if (files.empty()) fail("\"", path.string(), "\" holds no tokenizer (no bert.tokenizer in its metadata)");
+  } else {
+    (path.extension() == ".json" ? files.tokenizer_json : files.vocab_txt) = read_text(path);
+    if (files.empty()) fail("\"", path.string(), "\" is empty");
+  }
+  return files;
+}
+
+/// Builds the tokenizer. `lowercase` answers for a vocab.txt whose folder does not say whether text is lower-cased; it
+/// may not contradict a file that does say. Errors name the file.
+inline Tokenizer load_tokenizer(const TokenizerFiles& files, std::optional<bool> lowercase = std::nullopt) {
+  try {
+    if (!files.tokenizer_json.empty()) {
+      if (lowercase) throw UsageError("its tokenizer.json says whether text is lower-cased: leave --lowercase out");
+      return Tokenizer::from_json(files.tokenizer_json);
+    }
+    WordPieceOptions options;
+    const ConfigReader config(files.tokenizer_config_json.empty() ? "{}" : files.tokenizer_config_json,
+                              "tokenizer_config.json");
+    const auto said = [&](std::string_view key, std::optional<bool> otherwise) {
+      const Json* const value = config.json().find(key);
+      return value && !value->is(Json::Kind::null) ? std::optional(config.get(key, false)) : otherwise;
+    };
+    const std::optional<bool> lower = said("do_lower_case", lowercase);
+    if (!lower) throw UsageError("no tokenizer_config.json beside it says do_lower_case: pass --lowercase yes or no");
+    if (lowercase && lower != lowercase)
+      throw UsageError("tokenizer_config.json says do_lower_case otherwise: leave --lowercase out");
+    options.lowercase = *lower;
+    options.strip_accents = said("strip_accents", std::nullopt);
+    options.tokenize_chinese_chars = *said("tokenize_chinese_chars", true);
+    const auto token = [&](std::string_view key, std::string& text) {  // a string, or an object with its content
+      const Json* value = config.json().find(key);
+      if (value && value->is(Json::Kind::object)) value = value->find("content");
+      if (value && value->is(Json::Kind::string)) text = value->text;
+    };
+    token("unk_token", options.unk_token);
+    token("cls_token", options.cls_token);
+    token("sep_token", options.sep_token);
+    token("pad_token", options.pad_token);
+    token("mask_token", options.mask_token);
+    return Tokenizer::from_vocab(files.vocab_txt, options);
+  } catch (const UsageError& error) {
+    throw UsageError(concat("cannot load the tokenizer \"", files.source, "\": ", error.what()));
+  } catch (const Error& error) {
+    fail("cannot load the tokenizer \"", files.source, "\": ", error.what());
+  }
+}
+
+/// The checkpoint's tokenizer; an error that says so when it has none.
+inline Tokenizer load_tokenizer(const Checkpoint& checkpoint, std::optional<bool> lowercase = std::nullopt) {
+  if (!checkpoint.has_tokenizer())
+    fail("\"", checkpoint.path().string(),
+         "\" holds no tokenizer (tokenizer.json or vocab.txt): give token ids with --ids");
+  return load_tokenizer(checkpoint.tokenizer(), lowercase);
+}
+
+}  // namespace bert::inline BERT_ABI
