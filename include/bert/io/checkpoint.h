@@ -113,7 +113,7 @@ inline void Checkpoint::open_shards(const std::string& prefix) {
   const Json* const map = index.find("weight_map");
   if (!map || !map->is(Json::Kind::object) || map->members.empty()) broken("has no weight_map");
   std::vector<std::string_view> shards;
-  for (const auto& [name, shard] : map->members) shards.push_back(shard.text);
+  for (const Json& shard : map->members) shards.push_back(shard.text);
   std::sort(shards.begin(), shards.end());
   shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
   for (const std::string_view shard : shards) {
@@ -121,10 +121,10 @@ inline void Checkpoint::open_shards(const std::string& prefix) {
       broken("names the shard \"", shard, "\", which is not a file beside it");
     files_.emplace_back(folder_.use(concat(prefix, shard)));
   }
-  for (const auto& [name, shard] : map->members) {
+  for (const Json& shard : map->members) {
     const auto at = std::find(shards.begin(), shards.end(), shard.text) - shards.begin();
-    if (!files_[static_cast<std::size_t>(at)].find(name))
-      broken("promises ", name, " in ", shard.text, ", where it is not");
+    if (!files_[static_cast<std::size_t>(at)].find(shard.name))
+      broken("promises ", shard.name, " in ", shard.text, ", where it is not");
   }
 }
 

@@ -46,9 +46,9 @@ class ConfigReader {
   static bool read(const Json& value, Strings& out) {  // an array, or an object whose keys are 0, 1, … (id2label)
     out.assign(value.members.size(), "");
     std::size_t place = 0;
-    for (const auto& [key, element] : value.members) {
-      if (value.is(Json::Kind::object)) place = key.size() < 9 ? 0 : out.size();
-      for (char digit : key)
+    for (const Json& element : value.members) {
+      if (value.is(Json::Kind::object)) place = element.name.size() < 9 ? 0 : out.size();
+      for (char digit : element.name)
         place = digit >= '0' && digit <= '9' ? place * 10 + static_cast<std::size_t>(digit - '0') : out.size();
       if (place >= out.size() || !read(element, out[place++])) return false;
     }

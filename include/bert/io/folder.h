@@ -77,7 +77,7 @@ struct Pooling {
     const Json modules = folder.json("modules.json");
     if (modules.members.empty() && folder.has("1_Pooling/config.json"))
       pooling.read_modes(folder.json("1_Pooling/config.json"));
-    for (const auto& [unnamed, module] : modules.members) {
+    for (const Json& module : modules.members) {
       const Json *type = module.find("type"), *path = module.find("path");
       if (!type || !path) fail('"', folder.path().string(), "/modules.json\": a module without type or path");
       const std::string kind = type->text.substr(type->text.rfind('.') + 1);
@@ -109,7 +109,7 @@ struct Pooling {
                                                      {"mean_tokens", "mean"}, {"weightedmean_tokens", "weightedmean"}};
     if (const Json* current = said.find("pooling_mode")) {  // sentence-transformers 5: a name or a list of names
       if (current->is(Json::Kind::string)) add(current->text);
-      for (const auto& each : current->members) add(each.second.text);
+      for (const Json& each : current->members) add(each.text);
       return;
     }
     for (const auto& [key, name] : kModes)

@@ -17,21 +17,25 @@
 
 namespace bert::inline BERT_ABI {
 
-struct JsonMember;
-
-/// One JSON value. Members of an object keep the file's order; an array's members have empty names.
+/// One JSON value. Members keep the file's order; an array's have no names.
 struct Json {
   enum class Kind : std::uint8_t { null, boolean, number, string, array, object };
 
   Kind kind = Kind::null;
-  std::string text;                 // a string's value, a number's literal, "true" or "false"
-  std::vector<JsonMember> members;  // of an array or object
+  std::string name;           // as a member of an object
+  std::string text;           // a string's value, a number's literal, "true" or "false"
+  std::vector<Json> members;  // of an array or object
 
   bool is(Kind wanted) const { return kind == wanted; }
   bool is_true() const { return kind == Kind::boolean && text == "true"; }
 
   /// The member of that name, null when there is none or this is no object. Linear in the number of members.
-  const Json* find(std::string_view name) const;
+  const Json* find(std::string_view wanted) const {
+    if (kind == Kind::object)
+      for (const Json& member : members)
+        if (member.name == wanted) return &member;
+    return nullptr;
+  }
 
   /// Reads a number into any arithmetic type; false when this is no number or it does not fit the type exactly
   /// (integers: no sign where unsigned, no fraction, no exponent).
@@ -42,19 +46,6 @@ struct Json {
     return kind == Kind::number && error == std::errc() && rest == end;
   }
 };
-
-/// A name and its value; `for (const auto& [name, value] : json.members)`.
-struct JsonMember {
-  std::string first;
-  Json second;
-};
-
-inline const Json* Json::find(std::string_view name) const {
-  if (kind == Kind::object)
-    for (const auto& [key, value] : members)
-      if (key == name) return &value;
-  return nullptr;
-}
 
 /// Parses a whole text; `what` names it in errors: `WHAT is not valid JSON: expected ':' at byte 12`.
 inline Json parse_json(std::string_view text, std::string_view what);
@@ -132,7 +123,8 @@ class JsonParser {
         name = string();
         if (skip_space(); !accept(":")) error("':'");
       }
-      result.members.push_back({std::move(name), value(depth + 1)});
+      result.members.push_back(value(depth + 1));
+      result.members.back().name = std::move(name);
       skip_space();
     } while (accept(","));
     if (!accept(close)) error(kind == Json::Kind::object ? "',' or '}'" : "',' or ']'");
@@ -142,7 +134,7 @@ class JsonParser {
 
   void require_distinct_names(const Json& object) const {
     std::vector<std::string_view> names;
-    for (const auto& member : object.members) names.push_back(member.first);
+    for (const Json& member : object.members) names.push_back(member.name);
     std::sort(names.begin(), names.end());
     const auto twice = std::adjacent_find(names.begin(), names.end());
     if (twice != names.end()) fail(what_, " names \"", *twice, "\" twice");

@@ -51,8 +51,8 @@ class SafetensorsFile {
     data_ = all.subspan(8 + length);
     const Json header = parse_json(text, concat("the header of \"", path.string(), "\""));
     if (!header.is(Json::Kind::object)) broken("its header is not a JSON object");
-    for (const auto& [name, entry] : header.members)
-      name == "__metadata__" ? read_metadata(entry) : tensors_.push_back(read_entry(name, entry));
+    for (const Json& entry : header.members)
+      entry.name == "__metadata__" ? read_metadata(entry) : tensors_.push_back(read_entry(entry));
     require_full_cover();
     sort_by_name(tensors_);
   }
@@ -84,12 +84,13 @@ class SafetensorsFile {
   }
 
   void read_metadata(const Json& entry) {
-    for (const auto& [key, value] : entry.members)
-      if (!value.is(Json::Kind::string)) broken("__metadata__ ", key, " is not a string");
+    for (const Json& value : entry.members)
+      if (!value.is(Json::Kind::string)) broken("__metadata__ ", value.name, " is not a string");
     metadata_ = entry;
   }
 
-  TensorRef read_entry(const std::string& name, const Json& entry) const {
+  TensorRef read_entry(const Json& entry) const {
+    const std::string& name = entry.name;
     const Json *dtype = entry.find("dtype"), *shape = entry.find("shape"), *offsets = entry.find("data_offsets");
     if (entry.members.size() != 3 || !dtype || !shape || !offsets)
       broken(name, " needs dtype, shape and data_offsets, and nothing else");
@@ -113,8 +114,8 @@ class SafetensorsFile {
 
   std::vector<std::size_t> read_sizes(const std::string& name, const Json& list) const {
     std::vector<std::size_t> sizes;
-    for (const auto& member : list.members)
-      if (!member.second.to(sizes.emplace_back())) broken(name, " has ", member.second.text, " where a size is needed");
+    for (const Json& member : list.members)
+      if (!member.to(sizes.emplace_back())) broken(name, " has ", member.text, " where a size is needed");
     if (!list.is(Json::Kind::array)) broken(name, " has no array where its shape or data_offsets should be");
     return sizes;
   }
