@@ -47,9 +47,6 @@ struct Json {
   }
 };
 
-/// Parses a whole text; `what` names it in errors: `WHAT is not valid JSON: expected ':' at byte 12`.
-inline Json parse_json(std::string_view text, std::string_view what);
-
 namespace detail {
 
 class JsonParser {
@@ -70,64 +67,62 @@ class JsonParser {
     fail(what_, " is not valid JSON: expected ", expected, at_ < text_.size() ? " at byte " : " at its end, byte ",
          at_);
   }
-  void skip_space() {
-    while (at_ < text_.size() && std::string_view(" \t\n\r").find(text_[at_]) != std::string_view::npos) ++at_;
+  unsigned byte(std::size_t ahead) const {  // 0 behind the end
+    return at_ + ahead < text_.size() ? static_cast<unsigned char>(text_[at_ + ahead]) : 0;
   }
+  void skip_space() { at_ = std::min(text_.find_first_not_of(" \t\n\r", at_), text_.size()); }
   bool accept(std::string_view token) {
     if (text_.substr(at_, token.size()) != token) return false;
     at_ += token.size();
     return true;
   }
-  bool accept_digits() {
-    const std::size_t first = at_;
-    while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') ++at_;
-    return at_ > first;
+  void require(std::string_view token) {
+    if (skip_space(); !accept(token)) error(concat("'", token, "'"));
   }
 
   Json value(int depth) {
-    if (depth > kMaxDepth) error("at most 64 levels of nesting");
-    if (++values_ > kMaxValues) error("at most 5 million values");
+    if (depth > kMaxDepth || ++values_ > kMaxValues) error("at most 64 levels and 5 million values");
     skip_space();
-    Json result;
     const std::size_t first = at_;
     if (accept("{")) return list(depth, Json::Kind::object, "}");
     if (accept("[")) return list(depth, Json::Kind::array, "]");
-    if (accept("\"")) {
-      result.kind = Json::Kind::string;
-      result.text = string();
-    } else if (accept("true") || accept("false")) {
-      result.kind = Json::Kind::boolean;
-      result.text = text_.substr(first, at_ - first);
-    } else if (!accept("null")) {
-      result.kind = Json::Kind::number;
-      accept("-");
-      if (!accept("0") && !accept_digits()) error("a value");
-      if (accept(".") && !accept_digits()) error("a digit");
-      if (accept("e") || accept("E")) {
-        if (!accept("-")) accept("+");
-        if (!accept_digits()) error("a digit");
-      }
-      result.text = text_.substr(first, at_ - first);
+    if (accept("\"")) return {Json::Kind::string, "", string(), {}};
+    if (accept("true") || accept("false"))
+      return {Json::Kind::boolean, "", std::string(text_.substr(first, at_ - first)), {}};
+    if (accept("null")) return {};
+    number();
+    return {Json::Kind::number, "", std::string(text_.substr(first, at_ - first)), {}};
+  }
+
+  void number() {
+    const auto digits = [&] {
+      if (byte(0) < '0' || byte(0) > '9') error("a value");
+      at_ = std::min(text_.find_first_not_of("0123456789", at_), text_.size());
+    };
+    accept("-");
+    if (!accept("0")) digits();
+    if (accept(".")) digits();
+    if (accept("e") || accept("E")) {
+      if (!accept("-")) accept("+");
+      digits();
     }
-    return result;
   }
 
   Json list(int depth, Json::Kind kind, std::string_view close) {
-    Json result;
-    result.kind = kind;
+    Json result{kind, "", "", {}};
     if (skip_space(); accept(close)) return result;
     do {
       std::string name;
       if (kind == Json::Kind::object) {
-        if (skip_space(); !accept("\"")) error("a member's name in quotes");
+        require("\"");
         name = string();
-        if (skip_space(); !accept(":")) error("':'");
+        require(":");
       }
       result.members.push_back(value(depth + 1));
       result.members.back().name = std::move(name);
       skip_space();
     } while (accept(","));
-    if (!accept(close)) error(kind == Json::Kind::object ? "',' or '}'" : "',' or ']'");
+    require(close);
     if (kind == Json::Kind::object) require_distinct_names(result);
     return result;
   }
@@ -142,27 +137,39 @@ class JsonParser {
 
   std::string string() {  // after the opening quote
     std::string out;
-    while (at_ < text_.size() && text_[at_] != '"') {
+    while (!accept("\"")) {
       if (accept("\\")) {
-        constexpr std::string_view kEscapes = "\"\\/bfnrt", kValues = "\"\\/\b\f\n\r\t";
-        const std::size_t escape = at_ < text_.size() ? kEscapes.find(text_[at_]) : std::string_view::npos;
-        if (escape != std::string_view::npos) {
-          out += kValues[escape];
-          ++at_;
-        } else {
-          append_utf8(out, escaped_code_point());
-        }
+        append_escape(out);
       } else {
         const std::size_t length = utf8_length();
         out += text_.substr(at_, length);
         at_ += length;
       }
     }
-    if (!accept("\"")) error("'\"'");
     return out;
   }
 
-  std::uint32_t hex4() {
+  void append_escape(std::string& out) {
+    constexpr std::string_view kEscapes = "\"\\/bfnrt", kValues = "\"\\/\b\f\n\r\t";
+    const std::size_t named = at_ < text_.size() ? kEscapes.find(text_[at_]) : std::string_view::npos;
+    if (named != std::string_view::npos) {
+      ++at_;
+      out += kValues[named];
+      return;
+    }
+    std::uint32_t c = utf16_unit();
+    if (c >= 0xD800 && c < 0xE000) {
+      const std::uint32_t low = c < 0xDC00 && accept("\\") ? utf16_unit() : 0;
+      if (low < 0xDC00 || low > 0xDFFF) error("a surrogate pair");
+      c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
+    }
+    const int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;  // continuation bytes of six bits each
+    constexpr std::uint32_t kLead[] = {0, 0xC0, 0xE0, 0xF0};
+    out += static_cast<char>(kLead[more] | c >> (6 * more));
+    for (int shift = 6 * (more - 1); shift >= 0; shift -= 6) out += static_cast<char>(0x80 | (c >> shift & 63));
+  }
+
+  std::uint32_t utf16_unit() {  // uXXXX
     std::uint32_t unit = 0;
     const std::string_view digits = accept("u") ? text_.substr(at_, 4) : std::string_view();
     const auto [rest, code] = std::from_chars(digits.data(), digits.data() + digits.size(), unit, 16);
@@ -171,36 +178,17 @@ class JsonParser {
     at_ += 4;
     return unit;
   }
-  std::uint32_t escaped_code_point() {
-    const std::uint32_t high = hex4();
-    if (high < 0xD800 || high > 0xDFFF) return high;
-    if (high > 0xDBFF || !accept("\\")) error("a surrogate pair");
-    const std::uint32_t low = hex4();
-    if (low < 0xDC00 || low > 0xDFFF) error("a surrogate pair");
-    return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-  }
-  static void append_utf8(std::string& out, std::uint32_t c) {
-    const auto unit = [&](std::uint32_t bits) { out += static_cast<char>(bits); };
-    if (c >= 0x10000) unit(0xF0 | c >> 18), unit(0x80 | (c >> 12 & 63));
-    if (c >= 0x800 && c < 0x10000) unit(0xE0 | c >> 12);
-    if (c >= 0x800) unit(0x80 | (c >> 6 & 63));
-    if (c >= 0x80 && c < 0x800) unit(0xC0 | c >> 6);
-    unit(c < 0x80 ? c : 0x80 | (c & 63));
-  }
 
   /// Length of the well-formed UTF-8 character here (Unicode 15, table 3-7); control characters are an error in JSON.
   std::size_t utf8_length() const {
-    const auto byte = [&](std::size_t i) {
-      return at_ + i < text_.size() ? static_cast<unsigned char>(text_[at_ + i]) : 0u;
-    };
-    const unsigned lead = byte(0), second = byte(1);
+    const unsigned lead = byte(0);
     if (lead >= 0x20 && lead < 0x80) return 1;
     const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
     const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
     const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    bool good = lead >= 0xC2 && lead <= 0xF4 && second >= low && second <= high;
+    bool good = lead >= 0xC2 && lead <= 0xF4 && byte(1) >= low && byte(1) <= high;
     for (std::size_t i = 2; i < length; ++i) good = good && (byte(i) & 0xC0) == 0x80;
-    if (!good) error(lead < 0x20 ? "an escaped control character" : "UTF-8");
+    if (!good) error(lead < 0x20 ? "'\"', and control characters as escapes" : "UTF-8");
     return length;
   }
 
@@ -210,6 +198,7 @@ class JsonParser {
 
 }  // namespace detail
 
+/// Parses a whole text; `what` names it in errors: `WHAT is not valid JSON: expected ':' at byte 12`.
 inline Json parse_json(std::string_view text, std::string_view what) { return detail::JsonParser(text, what).parse(); }
 
 }  // namespace bert::inline BERT_ABI

@@ -73,11 +73,4 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// The whole file as text; an empty file is an empty text.
-inline std::string read_text(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_regular_file(path, ignored) && std::filesystem::file_size(path, ignored) == 0) return {};
-  return std::string(MappedFile(path).text());
-}
-
 }  // namespace bert::inline BERT_ABI

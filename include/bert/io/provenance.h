@@ -1,6 +1,6 @@
 // Hashes of a checkpoint: of its files, of its tokenizer, and of its weights whatever file they lie in.
 #pragma once
-#include <bert/io/checkpoint.h>
+#include <bert/io/model_file.h>
 #include <bert/io/sha256.h>
 
 namespace bert::inline BERT_ABI {
@@ -11,10 +11,10 @@ inline std::string file_sha256(const std::filesystem::path& path) {
 }
 
 inline std::string Checkpoint::sha256() const {
-  if (folder_.used().empty()) return file_sha256(path());
+  if (used_.empty()) return file_sha256(path());
   std::vector<std::string> lines;
-  for (const std::string& name : folder_.used()) {
-    lines.push_back(concat(file_sha256(path() / name), "  ", name, "\n"));
+  for (const std::string& name : used_) {
+    lines.push_back(concat(file_sha256(path_ / name), "  ", name, "\n"));
   }
   std::sort(lines.begin(), lines.end());
   Sha256 hash;

@@ -12,7 +12,7 @@ inline TokenizerFiles read_tokenizer_files(const std::filesystem::path& path) {
   TokenizerFiles files;
   if (std::filesystem::is_directory(path)) {
     Folder folder(path);
-    files = TokenizerFiles::from(folder, folder.has("0_Transformer/config.json") ? "0_Transformer/" : "");
+    files = tokenizer_files_of(folder, folder.has("0_Transformer/config.json") ? "0_Transformer/" : "");
     if (files.empty()) fail("\"", path.string(), "\" has neither tokenizer.json nor vocab.txt");
     return files;
   }

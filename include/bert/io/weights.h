@@ -3,8 +3,8 @@
 //
 // A new model asks for its tensors by Hugging Face's current names and calls finish().
 #pragma once
-#include <bert/io/checkpoint.h>
 #include <bert/io/convert.h>
+#include <bert/io/model_file.h>
 
 #include <initializer_list>
 
