@@ -1,11 +1,12 @@
-// BertModel: embeddings, encoder and pooler (Devlin et al. 2019; transformers/models/bert/modeling_bert.py).
+// BERT (Devlin et al. 2019; transformers/models/bert/modeling_bert.py): BertModel, the embeddings, encoder and pooler,
+// and BertForPreTraining, which adds the masked-language-model and next-sentence heads.
 //
-// The model with its pre-training heads is models/bert_for_pre_training.h. A loaded model is const: any number of
-// threads may run it, each with its own Session. To add a family, write a file like this one.
+// A loaded model is const: any number of threads may run it, each with its own Session. bert_weights.h says which
+// tensor of a checkpoint becomes which field. To add a family, write two files like these.
 #pragma once
 #include <bert/core/packed_batch.h>
 #include <bert/core/session.h>
-#include <bert/models/loading.h>
+#include <bert/io/weights.h>
 #include <bert/nn/embedding.h>
 #include <bert/nn/encoder_layer.h>
 #include <bert/nn/pooler.h>
@@ -170,53 +171,99 @@ void BertModel<T>::check(const PackedBatch& batch) const {
   }
 }
 
+/// BertModel with the masked-language-model and next-sentence heads (Devlin et al. 2019, section 3.1).
+/// Checkpoints may lack either head (BertForMaskedLM, BertForNextSentencePrediction): ask has_mlm() and has_nsp().
 template <class T>
-BertModel<T>::BertModel(WeightReader& reader, const KernelTable<T>& kernels, bool tied_words)
-    : config_(BertConfig::from(reader.checkpoint().config())) {
-  if (config_.model_type != "bert")
-    fail("cannot load \"", reader.checkpoint().path().string(), "\": model_type \"", config_.model_type,
-         "\" is not supported; supported is \"bert\"");
-  const std::size_t hidden = config_.hidden_size;
-  const std::string embeddings = "bert.embeddings.", words = embeddings + "word_embeddings.weight";
-  embeddings_.word = PackedMatrix<T>(config_.vocab_size, hidden, kernels, !tied_words);
-  load_rows(reader, words, embeddings_.word, 0, config_.vocab_size);
-  embeddings_.position =
-      load_table<T>(reader, embeddings + "position_embeddings.weight", config_.max_position_embeddings, hidden);
-  embeddings_.token_type =
-      load_table<T>(reader, embeddings + "token_type_embeddings.weight", config_.type_vocab_size, hidden);
-  embeddings_.layer_norm = load_layer_norm(reader, embeddings + "LayerNorm", hidden, config_.layer_norm_eps, kernels);
-  for (std::size_t i = 0; i < config_.num_hidden_layers; ++i)
-    load_layer(reader, concat("bert.encoder.layer.", i, "."), kernels);
-  if (reader.has("bert.pooler.dense.weight"))
-    pooler_.dense = load_linear(reader, "bert.pooler.dense", hidden, hidden, kernels);
+class BertForPreTraining {
+ public:
+  /// Throws Error naming the tensor that is missing, extra, or of another shape or type than the config says.
+  explicit BertForPreTraining(const Checkpoint& checkpoint, const KernelTable<T>& kernels = default_kernels<T>());
+
+  const BertModel<T>& bert() const { return bert_; }
+  const BertConfig& config() const { return bert_.config(); }
+  bool has_mlm() const { return !transform_.weight().empty(); }
+  bool has_nsp() const { return !seq_relationship_.weight().empty() && bert_.has_pooler(); }
+
+  /// The views live in the session until its next call.
+  struct Output {
+    TensorView<const T, 2> last_hidden_state;        // [T, H]
+    TensorView<const T, 2> pooler_output;            // [B, H], empty without a pooler
+    TensorView<T, 2> prediction_logits;              // [M, V], one row per entry of `masked`
+    TensorView<const T, 2> seq_relationship_logits;  // [B, 2], label 0: the second text follows; empty without the head
+  };
+  /// Logits only for the tokens `masked` [M] (indices into the batch): the decoder's V columns are the dearest of all.
+  Output forward(Session& session, const PackedBatch& batch, std::span<const std::size_t> masked,
+                 Trace<T>* trace = nullptr) const;
+  /// Exact bytes of working memory for a batch of these lengths with M masked tokens.
+  std::size_t plan(std::span<const std::size_t> lengths, std::size_t masked, int threads) const;
+
+ private:
+  struct Activations {
+    typename BertModel<T>::Activations bert;
+    TensorView<T, 2> states, transformed;  // [M, H]
+    TensorView<T, 2> logits, nsp;          // [M, V], [B, 2]
+    Activations(Arena& arena, const BertForPreTraining& model, const PackedBatch& batch, std::size_t masked,
+                const Schedule& schedule);
+  };
+  const PackedMatrix<T>& decoder() const { return untied_.empty() ? bert_.embeddings().word : untied_; }
+
+  BertForPreTraining(WeightReader reader, const KernelTable<T>& kernels);
+
+  BertModel<T> bert_;
+  Linear<T> transform_;  // [H, H], Hugging Face: cls.predictions.transform.dense
+  LayerNorm<T> transform_norm_;
+  PackedMatrix<T> untied_;  // [V, H], when the decoder has weights of its own
+  std::vector<T> decoder_bias_;
+  Linear<T> seq_relationship_;  // [2, H]
+};
+
+template <class T>
+typename BertForPreTraining<T>::Output BertForPreTraining<T>::forward(Session& session, const PackedBatch& batch,
+                                                                      std::span<const std::size_t> masked,
+                                                                      Trace<T>* trace) const {
+  bert_.check(batch);
+  if (!masked.empty() && !has_mlm()) fail("this model has no masked-language-model head");
+  for (std::size_t index : masked)
+    if (index >= batch.tokens()) fail("masked token ", index, " is outside a batch of ", batch.tokens());
+  if (trace) bert_.prepare(*trace, batch);
+  const Schedule schedule(batch.offsets, static_cast<std::size_t>(session.threads.count()));
+  Arena counting;
+  Activations(counting, *this, batch, masked.size(), schedule);
+  Arena arena(session.workspace.reserve(counting.bytes()));
+  const Activations a(arena, *this, batch, masked.size(), schedule);
+
+  session.threads.run([&](const Team& team) {
+    bert_.forward(team, batch, schedule, a.bert, trace);
+    if (!masked.empty()) {  // logits = LayerNorm(act(h W + b)) E^T + c   [M, V], E the word embeddings
+      gather_rows<T>(team, a.bert.hidden, masked, a.states);
+      transform_.forward(team, a.states, a.transformed, activation_by_name(config().hidden_act));
+      transform_norm_.forward(team, a.transformed, a.transformed);
+      decoder().multiply(team, a.transformed, decoder_bias_.data(), a.logits);
+    }
+    if (has_nsp()) seq_relationship_.forward(team, a.bert.pooled, a.nsp);
+  });
+  return {a.bert.hidden, a.bert.pooled, a.logits, a.nsp};
 }
 
 template <class T>
-void BertModel<T>::load_layer(WeightReader& reader, const std::string& prefix, const KernelTable<T>& kernels) {
-  const std::size_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
-  EncoderLayer<T>& layer = layers_.emplace_back();
-  layer.attention.heads = config_.num_attention_heads;
-  layer.attention.qkv = Linear<T>(3 * hidden, hidden, kernels);
-  load_linear(reader, prefix + "attention.self.query", layer.attention.qkv, 0, hidden);
-  load_linear(reader, prefix + "attention.self.key", layer.attention.qkv, hidden, hidden);
-  load_linear(reader, prefix + "attention.self.value", layer.attention.qkv, 2 * hidden, hidden);
-  layer.attention_output = load_linear(reader, prefix + "attention.output.dense", hidden, hidden, kernels);
-  layer.attention_norm =
-      load_layer_norm(reader, prefix + "attention.output.LayerNorm", hidden, config_.layer_norm_eps, kernels);
-  layer.feed_forward.up = load_linear(reader, prefix + "intermediate.dense", intermediate, hidden, kernels);
-  layer.feed_forward.down = load_linear(reader, prefix + "output.dense", hidden, intermediate, kernels);
-  layer.feed_forward.activation = activation_by_name(config_.hidden_act);
-  layer.output_norm = load_layer_norm(reader, prefix + "output.LayerNorm", hidden, config_.layer_norm_eps, kernels);
+BertForPreTraining<T>::Activations::Activations(Arena& arena, const BertForPreTraining& model, const PackedBatch& batch,
+                                                std::size_t masked, const Schedule& schedule)
+    : bert(arena, model.bert_, batch, schedule) {
+  states = arena.matrix<T>(masked, model.config().hidden_size);
+  transformed = arena.matrix<T>(masked, model.config().hidden_size);
+  logits = arena.matrix<T>(masked, model.config().vocab_size);
+  if (model.has_nsp()) nsp = arena.matrix<T>(batch.sequences(), 2);
 }
 
 template <class T>
-BertModel<T>::BertModel(const Checkpoint& checkpoint, const KernelTable<T>& kernels)
-    : BertModel([&] {
-        WeightReader reader(checkpoint);
-        BertModel model(reader, kernels, false);
-        for (const char* head : {"cls.", "classifier.", "qa_outputs."}) reader.ignore(head);
-        reader.finish();
-        return model;
-      }()) {}
+std::size_t BertForPreTraining<T>::plan(std::span<const std::size_t> lengths, std::size_t masked, int threads) const {
+  const PackedBatch batch = blank_batch(lengths);
+  bert_.check(batch);
+  Arena counting;
+  Activations(counting, *this, batch, masked, Schedule(batch.offsets, static_cast<std::size_t>(threads)));
+  return counting.bytes();
+}
 
 }  // namespace bert::inline BERT_ABI
+
+#include <bert/models/bert_weights.h>
