@@ -1,0 +1,67 @@
+// TokenizerSpec: everything a WordPiece tokenizer is made of, as it stands in a tokenizer.json or follows from a
+// vocab.txt.
+//
+// Reading and writing files only deals with this struct; Tokenizer is built from it.
+#pragma once
+#include <bert/tokenizers/added_tokens.h>
+#include <bert/tokenizers/normalizer.h>
+#include <bert/tokenizers/post_processor.h>
+#include <bert/tokenizers/vocabulary.h>
+
+namespace bert::inline BERT_ABI {
+
+/// What a vocab.txt does not say; the defaults are those of an uncased BERT. lowercase and so on: NormalizerOptions.
+struct WordPieceOptions : NormalizerOptions {
+  std::string unk_token = "[UNK]", sep_token = "[SEP]", cls_token = "[CLS]", pad_token = "[PAD]", mask_token = "[MASK]";
+  std::string continuing_subword_prefix = "##";
+  std::size_t max_input_chars_per_word = 100;
+};
+
+/// How decode() joins tokens.
+struct DecoderOptions {
+  bool wordpiece = true;  ///< pieces with the prefix are glued on; false: all tokens joined by spaces
+  bool cleanup = true;    ///< no space before . ? ! , n't 'm 's 've 're
+  std::string prefix = "##";
+};
+
+struct TokenizerSpec {
+  Vocabulary vocabulary;
+  WordPieceOptions options;
+  std::vector<AddedToken> added_tokens;
+  Template single, pair;
+  DecoderOptions decoder;
+};
+
+/// The tokenizer of a BERT checkpoint's vocab.txt: one token a line, the line's number is the id.
+inline TokenizerSpec spec_from_vocab(std::string_view vocab_txt, const WordPieceOptions& options) {
+  std::vector<std::string> tokens;
+  while (!vocab_txt.empty()) {
+    std::string_view line = vocab_txt.substr(0, vocab_txt.find('\n'));
+    vocab_txt.remove_prefix(std::min(line.size() + 1, vocab_txt.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    const std::size_t number = tokens.size() + 1;
+    if (line.empty()) fail("vocab.txt: line ", number, " is empty; every line is a token");
+    std::string repaired;
+    if (detail::repair_utf8(line, repaired).data() != line.data()) fail("vocab.txt: line ", number, " is not UTF-8");
+    tokens.emplace_back(line);
+  }
+  TokenizerSpec spec{Vocabulary(tokens), options, {}, {}, {}, {}};
+  spec.decoder.prefix = options.continuing_subword_prefix;
+  const auto require = [&](const std::string& name) {
+    const auto id = spec.vocabulary.find(name);
+    if (!id) fail("vocab.txt: the token ", name, " is missing among ", tokens.size(), "; is this a BERT vocabulary?");
+    return *id;
+  };
+  const TemplatePart cls{options.cls_token, {require(options.cls_token)}, false, 0};
+  const TemplatePart sep{options.sep_token, {require(options.sep_token)}, false, 0};
+  spec.single = {cls, {"", {}, false, 0}, sep};
+  spec.pair = spec.single;
+  spec.pair.insert(spec.pair.end(), {{"", {}, true, 1}, {sep.special, sep.ids, false, 1}});
+  for (const auto* name :
+       {&options.pad_token, &options.unk_token, &options.cls_token, &options.sep_token, &options.mask_token}) {
+    if (const auto id = spec.vocabulary.find(*name)) spec.added_tokens.push_back({.content = *name, .id = *id});
+  }
+  return spec;
+}
+
+}  // namespace bert::inline BERT_ABI

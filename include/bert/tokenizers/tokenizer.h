@@ -1,0 +1,213 @@
+// Tokenizer: text to ids and back, the same ids, type ids and offsets as Hugging Face `tokenizers`.
+//
+// encode(): added tokens are cut out of the text, the rest is normalised (normalizer.h), cut into words
+// (pre_tokenizer.h) and into pieces (wordpiece.h); a template puts [CLS] and [SEP] around it (post_processor.h).
+// Immutable once built: any number of threads may share one. To add a kind of tokenizer, see docs/add_a_tokenizer.md.
+#pragma once
+#include <bert/tokenizers/json.h>
+#include <bert/tokenizers/pre_tokenizer.h>
+#include <bert/tokenizers/wordpiece.h>
+
+#include <span>
+
+namespace bert::inline BERT_ABI {
+
+class Tokenizer {
+ public:
+  /// From the text of a vocab.txt, one token a line. Error when it is empty, has a token twice, or lacks the unknown,
+  /// [CLS] or [SEP] token.
+  static Tokenizer from_vocab(std::string_view vocab_txt, const WordPieceOptions& options = {}) {
+    return Tokenizer(spec_from_vocab(vocab_txt, options));
+  }
+  /// From the text of a tokenizer.json. Error when it is damaged or asks for a component that is not known here.
+  static Tokenizer from_json(std::string_view tokenizer_json) { return Tokenizer(spec_from_json(tokenizer_json)); }
+
+  explicit Tokenizer(TokenizerSpec spec);
+
+  /// Encodes a text, or a pair of texts. Nothing is cut off unless options.truncation asks for it; then further windows
+  /// are in Encoding::overflowing. Invalid UTF-8 is read as U+FFFD, one for every maximal invalid part.
+  Encoding encode(std::string_view text, const EncodeOptions& options = {}) const {
+    return finish(spec_.single, encode_text(text), nullptr, options);
+  }
+  Encoding encode(std::string_view a, std::string_view b, const EncodeOptions& options = {}) const {
+    Encoding second = encode_text(b);
+    return finish(spec_.pair, encode_text(a), &second, options);
+  }
+
+  /// Appends the ids of a text with its special tokens, as encode(text).ids: the fast way when offsets are not needed.
+  void encode_ids(std::string_view text, std::vector<std::int32_t>& ids) const;
+
+  /// The text of ids, as Hugging Face's decode(): pieces glued together, spaces between words, and none before
+  /// punctuation where the tokenizer's decoder says so ("cleanup"; from_vocab: yes). Error for an id outside the
+  /// vocabulary.
+  std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens = true) const;
+
+  std::optional<std::int32_t> token_to_id(std::string_view token) const;
+  std::string_view id_to_token(
+      std::int32_t id) const;  ///< valid as long as the tokenizer; error outside the vocabulary
+  std::size_t vocab_size() const { return vocab_size_; }  ///< with added tokens
+
+  std::int32_t unk_id() const { return unk_id_; }
+  std::optional<std::int32_t> cls_id() const { return cls_id_; }  ///< what the template begins with
+  std::optional<std::int32_t> sep_id() const { return sep_id_; }  ///< what it ends with
+  std::optional<std::int32_t> pad_id() const { return token_to_id(spec_.options.pad_token); }
+  std::optional<std::int32_t> mask_id() const { return token_to_id(spec_.options.mask_token); }
+
+  const TokenizerSpec& spec() const { return spec_; }
+
+  /// A tokenizer.json that Hugging Face `tokenizers` loads and that gives the same tokens.
+  std::string to_json() const { return spec_to_json(spec_); }
+
+ private:
+  void append_tokens(std::string_view text, std::vector<std::int32_t>& ids, std::vector<Span>* offsets) const;
+  Encoding encode_text(std::string_view text) const;
+  static Encoding finish(const Template& parts, Encoding a, Encoding* b, const EncodeOptions& options);
+
+  TokenizerSpec spec_;
+  BertNormalizer normalizer_;
+  std::int32_t unk_id_;
+  WordPiece wordpiece_;
+  std::optional<std::int32_t> cls_id_, sep_id_;
+  AddedTokenMatcher as_given_, normalized_;  // added tokens looked for before and after normalisation
+  std::vector<std::string> beyond_;          // added tokens whose ids follow the vocabulary's
+  std::size_t vocab_size_;
+};
+
+namespace detail {
+inline std::int32_t require_unk(const TokenizerSpec& spec) {
+  const auto id = spec.vocabulary.find(spec.options.unk_token);
+  if (!id)
+    fail("the vocabulary has no unknown token ", spec.options.unk_token, " among its ", spec.vocabulary.size(),
+         " tokens");
+  return *id;
+}
+
+inline void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
+}
+}  // namespace detail
+
+inline Tokenizer::Tokenizer(TokenizerSpec spec)
+    : spec_(std::move(spec)),
+      normalizer_(spec_.options),
+      unk_id_(detail::require_unk(spec_)),
+      wordpiece_(spec_.vocabulary, unk_id_, spec_.options.continuing_subword_prefix,
+                 spec_.options.max_input_chars_per_word) {
+  for (const bool special :
+       {true, false}) {  // special tokens first, as Hugging Face: of equal matches the first one wins
+    for (const AddedToken& token : spec_.added_tokens) {
+      if (token.special != special) continue;
+      NormalizedText pattern{token.content, {}, false};
+      if (token.normalized) pattern.text.clear(), normalizer_.append(token.content, 0, pattern);
+      if (pattern.text.empty()) fail("the added token \"", token.content, "\" is nothing once normalised");
+      (token.normalized ? normalized_ : as_given_).add(pattern.text, token);
+    }
+  }
+  for (const AddedToken& token : spec_.added_tokens) {
+    if (static_cast<std::size_t>(token.id) >= spec_.vocabulary.size()) beyond_.push_back(token.content);
+  }
+  vocab_size_ = spec_.vocabulary.size() + beyond_.size();
+  for (const Template* parts : {&spec_.single, &spec_.pair}) {
+    for (const TemplatePart& part : *parts) {
+      for (const std::int32_t id : part.ids) id_to_token(id);  // an error when there is no such token
+    }
+  }
+  if (!spec_.single.empty() && !spec_.single.front().ids.empty()) cls_id_ = spec_.single.front().ids.front();
+  if (!spec_.single.empty() && !spec_.single.back().ids.empty()) sep_id_ = spec_.single.back().ids.back();
+}
+
+inline void Tokenizer::append_tokens(std::string_view text, std::vector<std::int32_t>& ids,
+                                     std::vector<Span>* offsets) const {
+  std::string repaired;
+  WordPiece::Scratch scratch;
+  NormalizedText normal{{}, {}, offsets != nullptr};
+  const auto add = [&](std::int32_t id, std::string_view part) {  // part: some bytes of normal.text
+    ids.push_back(id);
+    if (!offsets) return;
+    const auto begin = static_cast<std::size_t>(part.data() - normal.text.data());
+    offsets->push_back({normal.sources[begin], normal.sources[begin + part.size() - 1] + 1});
+  };
+  std::uint32_t first = 0;  // code point the piece begins with
+  as_given_.split(detail::repair_utf8(text, repaired), [&](std::string_view piece, const AddedToken* found) {
+    const auto count = offsets ? static_cast<std::uint32_t>(detail::count_code_points(piece)) : 0;
+    if (found) {
+      ids.push_back(found->id);
+      if (offsets) offsets->push_back({first, first + count});
+    } else {
+      normal.text.clear();
+      normalizer_.append(piece, first, normal);
+      normalized_.split(normal.text, [&](std::string_view part, const AddedToken* token) {
+        if (token) return add(token->id, part);
+        split_bert_words(part, [&](std::string_view word) {
+          wordpiece_.split(spec_.vocabulary, word, scratch);
+          for (const auto& [id, begin, end] : scratch.pieces) add(id, word.substr(begin, end - begin));
+        });
+      });
+    }
+    first += count;
+  });
+}
+
+inline Encoding Tokenizer::encode_text(std::string_view text) const {
+  Encoding out;
+  append_tokens(text, out.ids, &out.offsets);
+  out.type_ids.resize(out.ids.size());
+  out.special_tokens_mask.resize(out.ids.size());
+  return out;
+}
+
+inline Encoding Tokenizer::finish(const Template& parts, Encoding a, Encoding* b, const EncodeOptions& options) {
+  if (options.truncation != Truncation::none && options.max_length > 0) {
+    const std::size_t special = options.add_special_tokens ? count_special(parts) : 0;
+    if (options.max_length < special) {
+      fail("max_length ", options.max_length, " has no room for the ", special, " special tokens alone");
+    }
+    detail::truncate_pair(a, b, options.max_length - special, options);
+  }
+  return apply_template(parts, std::move(a), b ? std::move(*b) : Encoding(), options.add_special_tokens);
+}
+
+inline void Tokenizer::encode_ids(std::string_view text, std::vector<std::int32_t>& ids) const {
+  for (const TemplatePart& part : spec_.single) {
+    if (part.special.empty()) append_tokens(text, ids, nullptr);
+    ids.insert(ids.end(), part.ids.begin(), part.ids.end());
+  }
+}
+
+inline std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
+  static constexpr std::string_view kCleanup[][2] = {
+      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+      {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+  std::string out;
+  bool first = true;
+  for (const std::int32_t id : ids) {
+    const std::string_view text = id_to_token(id);
+    const bool special = std::any_of(spec_.added_tokens.begin(), spec_.added_tokens.end(),
+                                     [&](const AddedToken& added) { return added.special && added.content == text; });
+    if (skip_special_tokens && special) continue;
+    const bool glued = spec_.decoder.wordpiece && !first && text.starts_with(spec_.decoder.prefix);
+    std::string token = concat(first || glued ? "" : " ", glued ? text.substr(spec_.decoder.prefix.size()) : text);
+    for (const auto& [from, to] : kCleanup) {
+      if (spec_.decoder.wordpiece && spec_.decoder.cleanup) detail::replace_all(token, from, to);
+    }
+    out += token;
+    first = false;
+  }
+  return out;
+}
+
+inline std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const {
+  const auto added = std::find(beyond_.begin(), beyond_.end(), token);
+  if (added == beyond_.end()) return spec_.vocabulary.find(token);
+  return static_cast<std::int32_t>(spec_.vocabulary.size()) + static_cast<std::int32_t>(added - beyond_.begin());
+}
+
+inline std::string_view Tokenizer::id_to_token(std::int32_t id) const {
+  const auto index = static_cast<std::size_t>(id);
+  if (id < 0 || index >= vocab_size_)
+    fail("id ", id, " is outside the vocabulary: ids run from 0 to ", vocab_size_ - 1);
+  return index < spec_.vocabulary.size() ? spec_.vocabulary.token(id) : beyond_[index - spec_.vocabulary.size()];
+}
+
+}  // namespace bert::inline BERT_ABI
