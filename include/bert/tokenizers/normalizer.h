@@ -81,7 +81,8 @@ inline void BertNormalizer::append(std::string_view piece, std::uint32_t first, 
   const char *at = piece.data(), *const end = at + piece.size();
   while (at != end) {
     const char* const other = detail::skip_ascii(at, end);
-    if (other != at) append_marks(state, out);
+    while (at != other && !is_kept_[static_cast<unsigned char>(*at)]) ++at, ++first;  // marks may move across them
+    if (at != other) append_marks(state, out);
     std::size_t size = out.text.size();
     out.text.resize(size + static_cast<std::size_t>(other - at));
     if (out.with_sources) out.sources.resize(out.text.size());
