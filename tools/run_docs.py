@@ -95,6 +95,9 @@ def check_document(path):
 def main():
     names = [PROJECT / name for name in sys.argv[1:]]
     documents = [file for name in names for file in (sorted(name.rglob("*.md")) if name.is_dir() else [name])]
+    for document in documents:
+        if not document.is_file():
+            sys.exit(f"error: there is no {document}")
     results = [check_document(document) for document in documents]
     passed, failed = sum(r[0] for r in results), sum(r[1] for r in results)
     print(f"{passed} blocks passed, {failed} failed, in {len(documents)} documents")
