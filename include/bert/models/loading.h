@@ -1,5 +1,6 @@
 // From a checkpoint's tensors to the blocks of nn/: shared by all model families.
 #pragma once
+#include <bert/io/checkpoint.h>
 #include <bert/io/weights.h>
 #include <bert/nn/layer_norm.h>
 #include <bert/nn/linear.h>
