@@ -147,7 +147,7 @@ inline void read_added_tokens(const Json& root, TokenizerSpec& spec) {
   }
 }
 
-inline std::string quoted(std::string_view text) {
+inline std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     constexpr std::string_view kDigits = "0123456789abcdef";
@@ -175,7 +175,7 @@ inline std::string template_to_json(const Template& parts) {
   return joined(parts, [](const TemplatePart& part) {
     const bool text = part.special.empty();
     return concat("{\"", text ? "Sequence" : "SpecialToken",
-                  "\":{\"id\":", text ? std::string(part.second ? "\"B\"" : "\"A\"") : quoted(part.special),
+                  "\":{\"id\":", text ? std::string(part.second ? "\"B\"" : "\"A\"") : json_string(part.special),
                   ",\"type_id\":", part.type_id, "}}");
   });
 }
@@ -192,10 +192,10 @@ inline std::string special_tokens_to_json(const TokenizerSpec& spec) {
   const auto name = [&](std::int32_t id) {
     const auto added =
         std::find_if(spec.added_tokens.begin(), spec.added_tokens.end(), [&](const auto& t) { return t.id == id; });
-    return quoted(added != spec.added_tokens.end() ? std::string_view(added->content) : spec.vocabulary.token(id));
+    return json_string(added != spec.added_tokens.end() ? std::string_view(added->content) : spec.vocabulary.token(id));
   };
   return joined(specials, [&](const TemplatePart& part) {
-    return concat(quoted(part.special), ":{\"id\":", quoted(part.special), ",\"ids\":[",
+    return concat(json_string(part.special), ":{\"id\":", json_string(part.special), ",\"ids\":[",
                   joined(part.ids, [](std::int32_t id) { return concat(id); }), "],\"tokens\":[",
                   joined(part.ids, name), "]}");
   });
@@ -236,15 +236,15 @@ inline std::string spec_to_json(const TokenizerSpec& spec) {
   const WordPieceOptions& options = spec.options;
   std::string vocab;
   for (std::size_t id = 0; id < spec.vocabulary.size(); ++id) {
-    vocab += concat(id ? "," : "", quoted(spec.vocabulary.token(static_cast<std::int32_t>(id))), ":", id);
+    vocab += concat(id ? "," : "", json_string(spec.vocabulary.token(static_cast<std::int32_t>(id))), ":", id);
   }
   const auto added_to_json = [](const AddedToken& token) {
-    return concat("{\"id\":", token.id, ",\"content\":", quoted(token.content),
+    return concat("{\"id\":", token.id, ",\"content\":", json_string(token.content),
                   ",\"single_word\":", truth(token.single_word), ",\"lstrip\":", truth(token.lstrip),
                   ",\"rstrip\":", truth(token.rstrip), ",\"normalized\":", truth(token.normalized),
                   ",\"special\":", truth(token.special), "}");
   };
-  const std::string decoder = concat("{\"type\":\"WordPiece\",\"prefix\":", quoted(spec.decoder.prefix),
+  const std::string decoder = concat("{\"type\":\"WordPiece\",\"prefix\":", json_string(spec.decoder.prefix),
                                      ",\"cleanup\":", truth(spec.decoder.cleanup), "}");
   return concat(
       R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[)", joined(spec.added_tokens, added_to_json),
@@ -254,9 +254,9 @@ inline std::string spec_to_json(const TokenizerSpec& spec) {
       R"(},"pre_tokenizer":{"type":"BertPreTokenizer"},"post_processor":{"type":"TemplateProcessing","single":[)",
       template_to_json(spec.single), R"(],"pair":[)", template_to_json(spec.pair), R"(],"special_tokens":{)",
       special_tokens_to_json(spec), R"(}},"decoder":)", spec.decoder.wordpiece ? decoder : std::string("null"),
-      R"(,"model":{"type":"WordPiece","unk_token":)", quoted(options.unk_token), R"(,"continuing_subword_prefix":)",
-      quoted(options.continuing_subword_prefix), R"(,"max_input_chars_per_word":)", options.max_input_chars_per_word,
-      R"(,"vocab":{)", vocab, "}}}");
+      R"(,"model":{"type":"WordPiece","unk_token":)", json_string(options.unk_token),
+      R"(,"continuing_subword_prefix":)", json_string(options.continuing_subword_prefix),
+      R"(,"max_input_chars_per_word":)", options.max_input_chars_per_word, R"(,"vocab":{)", vocab, "}}}");
 }
 
 }  // namespace bert::inline BERT_ABI
