@@ -58,10 +58,12 @@ inline void scale_row(float* x, std::size_t count, float factor) {
 
 inline void softmax(const SoftmaxArgs<float>& args) {
   float largest = 0.0f;
-  float sum = exp_row(args.x, args.count, largest);
+  const float sum = exp_row(args.x, args.count, largest);
   scale_row(args.x, args.count, 1.0f / sum);
-  map<log>(&sum, 1);
-  if (args.log_sum) *args.log_sum = largest + sum;
+  if (!args.log_sum) return;
+  float log_sum[lanes];
+  store(log_sum, log(set1(sum)));
+  *args.log_sum = largest + log_sum[0];
 }
 
 /// Two passes (mean, then variance): E[x^2] - mean^2 would cancel on BERT's outlier channels.
