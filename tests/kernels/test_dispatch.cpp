@@ -1,0 +1,88 @@
+// Which instruction sets are offered, and what is said to a name that is unknown or cannot run here.
+#include "support/catch.h"
+#include "support/matrix.h"
+
+#include <fstream>
+#include <set>
+
+using namespace tests;
+
+namespace {
+
+std::string message(std::string_view isa) {
+  try {
+    bert::kernels_for(isa);
+  } catch (const bert::Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("every runnable instruction set has a whole table under its own name", "[kernels][dispatch]") {
+  REQUIRE(std::string_view(all_kernels()[0]->name) == "scalar");
+  std::set<const void*> distinct;
+  for (std::size_t i = 0; i < all_kernels().size(); ++i) {
+    const bert::KernelTable<float>& kernels = *all_kernels()[i];
+    CHECK(kernels.name == bert::kernels::runnable_isas()[i]);
+    CHECK(kernels.panel_width % 16 == 0);
+    CHECK((kernels.pack && kernels.gemm && kernels.attention_scratch && kernels.attention && kernels.layer_norm));
+    CHECK((kernels.embed && kernels.activate && kernels.softmax && kernels.pool && kernels.dot && kernels.peak));
+    CHECK((kernels.exp && kernels.erf && kernels.tanh && kernels.log));
+    distinct.insert(reinterpret_cast<const void*>(kernels.gemm));
+  }
+  CHECK(distinct.size() == all_kernels().size());
+}
+
+#if defined(__x86_64__)
+TEST_CASE("runnable instruction sets are those that the operating system reports", "[kernels][dispatch]") {
+  std::ifstream info("/proc/cpuinfo");
+  std::string line, flags;
+  while (std::getline(info, line) && flags.empty())
+    if (line.rfind("flags", 0) == 0) flags = line + " ";
+  if (flags.empty()) return;
+  const auto has = [&](const char* flag) { return flags.find(std::string(" ") + flag + " ") != std::string::npos; };
+  std::vector<std::string_view> expected{"scalar"};
+  if (has("avx2") && has("fma") && has("f16c")) expected.push_back("avx2");
+  if (has("avx512f") && has("avx512bw") && has("avx512vl") && has("avx512dq")) expected.push_back("avx512");
+  CHECK(bert::kernels::runnable_isas() == expected);
+}
+#endif
+
+TEST_CASE("an instruction set nobody knows is a usage error that lists the names", "[kernels][dispatch]") {
+  for (const char* name : {"sse9", "", "AVX2", "avx", "avx2 ", "scalar, avx2", ","}) {
+    INFO(name);
+    CHECK_THROWS_AS(bert::kernels_for(name), bert::UsageError);
+    CHECK(message(name).find("scalar, avx2, avx512, neon") != std::string::npos);
+  }
+}
+
+TEST_CASE("an instruction set of other CPUs is an error that lists what runs here", "[kernels][dispatch]") {
+#if defined(__x86_64__)
+  const char* const foreign = "neon";
+#else
+  const char* const foreign = "avx2";
+#endif
+  CHECK_THROWS_AS(bert::kernels_for(foreign), bert::Error);
+  CHECK(message(foreign).find(bert::concat("cannot run the instruction set \"", foreign, "\"; it runs scalar")) !=
+        std::string::npos);
+}
+
+TEST_CASE("BERT_ISA chooses the default kernels, else the best of this CPU", "[kernels][dispatch]") {
+  const char* const chosen = std::getenv("BERT_ISA");
+  const std::string_view expected =
+      chosen && *chosen ? std::string_view(chosen) : bert::kernels::runnable_isas().back();
+  CHECK(bert::default_kernels<float>().name == expected);
+  CHECK(std::string_view(bert::default_kernels<double>().name) == "reference");
+}
+
+TEST_CASE("the peak loop counts its multiplications and additions and returns finite numbers", "[kernels][dispatch]") {
+  for (const bert::KernelTable<float>* kernels : all_kernels()) {
+    std::vector<float> sink(16, 1e-3f);
+    const double once = kernels->peak(1, sink.data());
+    CHECK(once >= 2 * 16);
+    CHECK(kernels->peak(10, sink.data()) == 10 * once);
+    CHECK(std::isfinite(sink[0]));
+  }
+}
