@@ -66,7 +66,7 @@ TEST_CASE("elementary functions keep their promised errors over a sweep of float
 }
 
 // Run by hand (minutes): prints the table of docs/numerics.md.
-TEST_CASE("elementary functions keep their promised errors over all of float32", "[.][all-floats]") {
+TEST_CASE("elementary functions keep their promised errors over all of float32", "[.][slow][all-floats]") {
   for (const Function& function : functions()) {
     const std::uint64_t parts = std::max(1u, std::thread::hardware_concurrency());
     std::vector<Worst> worst(parts);
