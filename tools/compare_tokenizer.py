@@ -144,7 +144,8 @@ def compare(driver, tokenizer, texts, options=()):
 
 
 def random_added(rng, vocab):
-    words = ["Abc", "abc", "ünï", "x y", "[X]", "don't", "日本", "é", "İ", " x ", "[MASK", "MASK]]", rng.choice(list(vocab))]
+    """None that become equal once normalised: which of those Hugging Face finds changes from run to run."""
+    words = ["Abc", "ünï", "x y", "[X]", "don't", "日本", "é", "İ", " x ", "[MASK", "MASK]]"]
     return [AddedToken(word, single_word=rng.random() < 0.3, lstrip=rng.random() < 0.3, rstrip=rng.random() < 0.3,
                        normalized=rng.random() < 0.5, special=rng.random() < 0.5)
             for word in rng.sample(words, rng.randrange(1, 6)) if word.strip() == word or rng.random() < 0.2]

@@ -33,7 +33,8 @@ class AddedTokenMatcher {
     is_first_[first] = true;
   }
 
-  /// Calls use(piece, token) for all of `text` from left to right; the token is null for what lies between tokens.
+  /// Calls use(piece, token) for all of `text` from left to right; the token is null for what lies between tokens. As
+  /// in Hugging Face, a token that begins with white space may begin inside what the one before took with rstrip.
   template <class Use>
   void split(std::string_view text, Use&& use) const {
     std::size_t done = 0;
@@ -45,10 +46,10 @@ class AddedTokenMatcher {
       }
       const auto [begin, end] = extent(text, *found, at, done);
       at += found->text.size();
-      if (begin == end) continue;
+      if (begin >= end) continue;
       if (done < begin) use(text.substr(done, begin - done), nullptr);
       use(text.substr(begin, end - begin), &found->token);
-      at = done = end;
+      done = end;
     }
     if (done < text.size()) use(text.substr(done), nullptr);
   }
@@ -80,6 +81,7 @@ class AddedTokenMatcher {
     for (const char* before = begin; pattern.token.lstrip && begin > first + done; begin = before) {
       if (!detail::is_whitespace(detail::previous_code_point(before))) break;
     }
+    if (pattern.token.lstrip) begin = std::max(begin, first + done);
     for (const char* after = end; pattern.token.rstrip && end != last; end = after) {
       if (!detail::is_whitespace(detail::next_code_point(after, last))) break;
     }

@@ -102,18 +102,19 @@ inline void BertNormalizer::append(std::string_view piece, std::uint32_t first, 
 
 inline void BertNormalizer::append_other(char32_t c, std::uint32_t source, Reordering& state,
                                          NormalizedText& out) const {
+  if (options_.tokenize_chinese_chars && detail::contains(detail::kChinese, c)) {
+    append_marks(state, out);
+    out.append(U' ', source);
+    const bool unified =
+        c < 0xF900 || (c >= 0x20000 && c < 0x2F800);  // the others, compatibility ideographs, decompose
+    unified || !strip_accents_ ? out.append(c, source) : append_decomposed(c, source, state, out);
+    return out.append(U' ', source);
+  }
   if (options_.clean_text) {
     if (detail::contains(detail::kDropped, c)) return;
     if (detail::is_whitespace(c)) c = U' ';
   }
-  const bool chinese = options_.tokenize_chinese_chars && detail::contains(detail::kChinese, c);
-  if (chinese) append_marks(state, out), out.append(U' ', source);
-  if (strip_accents_) {
-    append_decomposed(c, source, state, out);
-  } else {
-    append_lower(c, source, out);
-  }
-  if (chinese) out.append(U' ', source);
+  strip_accents_ ? append_decomposed(c, source, state, out) : append_lower(c, source, out);
 }
 
 /// NFD: a starter goes out at once, marks wait for the next starter, to be sorted by their class.

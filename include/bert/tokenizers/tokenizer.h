@@ -94,15 +94,11 @@ inline Tokenizer::Tokenizer(TokenizerSpec spec)
       unk_id_(detail::require_unk(spec_)),
       wordpiece_(spec_.vocabulary, unk_id_, spec_.options.continuing_subword_prefix,
                  spec_.options.max_input_chars_per_word) {
-  for (const bool special :
-       {true, false}) {  // special tokens first, as Hugging Face: of equal matches the first one wins
-    for (const AddedToken& token : spec_.added_tokens) {
-      if (token.special != special) continue;
-      NormalizedText pattern{token.content, {}, false};
-      if (token.normalized) pattern.text.clear(), normalizer_.append(token.content, 0, pattern);
-      if (pattern.text.empty()) fail("the added token \"", token.content, "\" is nothing once normalised");
-      (token.normalized ? normalized_ : as_given_).add(pattern.text, token);
-    }
+  for (const AddedToken& token : spec_.added_tokens) {
+    NormalizedText pattern{token.normalized ? "" : token.content, {}, false};
+    if (token.normalized) normalizer_.append(token.content, 0, pattern);
+    if (pattern.text.empty()) fail("the added token \"", token.content, "\" is nothing once normalised");
+    (token.normalized ? normalized_ : as_given_).add(pattern.text, token);
   }
   for (const AddedToken& token : spec_.added_tokens) {
     if (static_cast<std::size_t>(token.id) >= spec_.vocabulary.size()) beyond_.push_back(token.content);
@@ -129,7 +125,10 @@ inline void Tokenizer::append_tokens(std::string_view text, std::vector<std::int
     offsets->push_back({normal.sources[begin], normal.sources[begin + part.size() - 1] + 1});
   };
   std::uint32_t first = 0;  // code point the piece begins with
+  const char* behind = nullptr;
   as_given_.split(detail::repair_utf8(text, repaired), [&](std::string_view piece, const AddedToken* found) {
+    if (piece.data() < behind) first -= static_cast<std::uint32_t>(detail::count_code_points({piece.data(), behind}));
+    behind = piece.data() + piece.size();
     const auto count = offsets ? static_cast<std::uint32_t>(detail::count_code_points(piece)) : 0;
     if (found) {
       ids.push_back(found->id);
