@@ -105,8 +105,12 @@ def read_pickle(path):
              torch.bool: "BOOL"}  # fmt: skip
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ConversionError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
+        if not all(isinstance(value, torch.Tensor) for value in state.values()):
+            raise ValueError
+    except (OSError, MemoryError):
+        raise
+    except Exception:  # whatever a damaged or hostile pickle makes torch raise
+        raise ConversionError(f"cannot read {path}: it is not a dictionary of tensors, or it is damaged") from None
     tensors = {}
     for name, value in state.items():
         if value.dtype not in names:
@@ -305,6 +309,8 @@ def licence_of(folder):
 def write_safetensors(path, metadata, tensors):
     """Writes {name: (dtype, shape, read)}: sorted metadata, tensors by descending element size, then name; header
     padded with spaces so that the data begins at a multiple of 64. Appears under its name only when complete."""
+    if path.exists() and not path.is_file():
+        raise ConversionError(f"cannot write {path}: it is not a regular file")
     order = sorted(tensors, key=lambda name: (-SIZE_OF[tensors[name][0]], name.encode()))
     header, offset = {"__metadata__": dict(sorted(metadata.items()))}, 0
     for name in order:
@@ -314,7 +320,10 @@ def write_safetensors(path, metadata, tensors):
         offset += size
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-(8 + len(text)) % ALIGNMENT)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise ConversionError(f"cannot write {path}: {error.strerror}") from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
