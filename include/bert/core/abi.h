@@ -73,4 +73,7 @@
   BERT_ABI_JOIN(BERT_ABI_VERSION, BERT_ABI_MODE, BERT_ABI_SIMD, BERT_ABI_FMA, BERT_ABI_BITS, BERT_ABI_TEAM, \
                 BERT_ABI_DEBUG)
 
-namespace bert::inline BERT_ABI {}
+namespace bert::inline BERT_ABI {
+/// Raised whenever the bits of any result change (docs/numerics.md); tests/golden/bits.json belongs to it.
+inline constexpr int numerics_version = 1;
+}  // namespace bert::inline BERT_ABI
