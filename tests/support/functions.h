@@ -71,7 +71,7 @@ inline const std::vector<Function>& functions() {
 #define BERT_ACTIVATION(kind) #kind, run_activation < Activation::kind>, exact_activation < Activation::kind>
   static const std::vector<Function> all = {{"exp", exp, std::exp, -87.3f, 88.722839f, 1.1, none},
                                             {"log", log, std::log, Limits::denorm_min(), most, 1.3, none},
-                                            {"erf", erf, std::erf, -most, most, 1.4, 1e-7},
+                                            {"erf", erf, std::erf, -most, most, 1.5, 1e-7},
                                             {"tanh", tanh, std::tanh, -most, most, 1.7, 1e-7},
                                             {BERT_ACTIVATION(sigmoid), -87.3f, most, 2.4, 1e-7},
                                             {BERT_ACTIVATION(gelu), 0, most, 2.4, none},

@@ -1,0 +1,152 @@
+// Same model, same text, same bits: whatever the instruction set, the threads, the batch around it, and who else runs.
+#include "support/catch.h"
+#include "support/golden.h"
+
+#include <algorithm>
+#include <thread>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+using namespace bert;
+using namespace tests;
+
+namespace {
+
+using Outputs = std::vector<std::vector<float>>;
+
+Outputs outputs(const BertForPreTraining<float>& model, int threads, const std::vector<Sequence>& sequences) {
+  Session session(threads);
+  return run_model(model, session, sequences);
+}
+
+void require_same(const Outputs& a, const Outputs& b) {
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    INFO("sequence " << i);
+    REQUIRE(difference(a[i], b[i]) == "");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every ISA and every number of threads gives the bits of the scalar path on one thread", "[models][bits]") {
+  for (const char* name : golden_names) {
+    const Golden golden(name);
+    const Outputs expected = outputs(golden.load(*all_kernels()[0]), 1, golden.inputs);
+    for (const KernelTable<float>* kernels : all_kernels()) {
+      const auto model = golden.load(*kernels);
+      for (int threads : {1, 2, 3, 5}) {
+        INFO(name << " on " << kernels->name << ", " << threads << " threads");
+        require_same(outputs(model, threads, golden.inputs), expected);
+      }
+    }
+  }
+}
+
+TEST_CASE("a sequence's bits do not depend on the batch it came in, nor on its position there", "[models][bits]") {
+  const Golden golden("bert-gelu");
+  for (const KernelTable<float>* kernels : all_kernels()) {
+    const auto model = golden.load(*kernels);
+    const Outputs together = outputs(model, 1, golden.inputs);
+    for (std::size_t i = 0; i < golden.inputs.size(); ++i)
+      require_same(outputs(model, 1, {golden.inputs[i]}), {together[i]});
+    std::vector<std::size_t> order{0, 1, 2, 3, 4};
+    while (std::next_permutation(order.begin(), order.end())) {
+      if (order[0] != 4 && order[4] != 0) continue;
+      std::vector<Sequence> shuffled;
+      Outputs expected;
+      for (std::size_t i : order) shuffled.push_back(golden.inputs[i]), expected.push_back(together[i]);
+      require_same(outputs(model, 2, shuffled), expected);
+    }
+  }
+}
+
+// 16 copies and more: threads take whole sequences instead of working together; 60 pass in several chunks.
+TEST_CASE("bits are the same whether threads share operations or take whole sequences", "[models][bits]") {
+  const Golden golden("bert-relu");
+  for (const KernelTable<float>* kernels : all_kernels()) {
+    const auto model = golden.load(*kernels);
+    const Outputs together = outputs(model, 1, golden.inputs);
+    for (std::size_t copies : {2, 16, 60})
+      for (int threads : {1, 2, 3, 5}) {
+        std::vector<Sequence> many;
+        Outputs expected;
+        for (std::size_t i = 0; i < copies; ++i)
+          many.push_back(golden.inputs[4 - i % 2]), expected.push_back(together[4 - i % 2]);
+        INFO(kernels->name << ", " << copies << " sequences on " << threads << " threads");
+        require_same(outputs(model, threads, many), expected);
+      }
+  }
+}
+
+TEST_CASE("a session gives the same bits call after call, large batches and small", "[models][bits]") {
+  const Golden golden("bert-gelu_new");
+  const auto model = golden.load(default_kernels<float>());
+  const Outputs expected = outputs(model, 2, golden.inputs);
+  Session session(2);
+  for (int round = 0; round < 3; ++round) {
+    require_same(run_model(model, session, {golden.inputs[1]}), {expected[1]});
+    require_same(run_model(model, session, golden.inputs), expected);
+  }
+}
+
+TEST_CASE("logits of some masked tokens are those of all tokens", "[models][bits]") {
+  const Golden golden("bert-gelu");
+  const auto model = golden.load(default_kernels<float>());
+  const PackedBatch batch = batch_of(golden.inputs);
+  Session one(1), two(2);
+  const auto all = model.forward(one, batch, all_tokens(batch)).prediction_logits;
+  const std::vector<std::size_t> masked{40, 3, 3, 66, 0};
+  const auto some = model.forward(two, batch, masked).prediction_logits;
+  REQUIRE(some.rows() == masked.size());
+  for (std::size_t i = 0; i < masked.size(); ++i)
+    CHECK(difference(std::span<const float>(some.row_span(i)), std::span<const float>(all.row_span(masked[i]))) == "");
+}
+
+TEST_CASE("two threads share one model, each with its own session", "[models][bits]") {
+  const Golden golden("bert-gelu");
+  const auto model = golden.load(default_kernels<float>());
+  const Outputs expected = outputs(model, 1, golden.inputs);
+  std::vector<std::string> differences(2);
+  const auto work = [&](std::size_t which) {
+    Session session(which == 0 ? 1 : 2);
+    for (int round = 0; round < 10; ++round) {
+      const Outputs seen = run_model(model, session, golden.inputs);
+      for (std::size_t i = 0; i < seen.size(); ++i) differences[which] += difference(seen[i], expected[i]);
+    }
+  };
+  std::thread other(work, 1);
+  work(0);
+  other.join();
+  CHECK(differences[0] == "");
+  CHECK(differences[1] == "");
+}
+
+#if defined(__x86_64__)
+TEST_CASE("a caller who flushes subnormals and rounds upwards gets the same bits, and keeps his settings",
+          "[models][bits]") {
+  const Golden golden("bert-gelu");
+  for (const KernelTable<float>* kernels : all_kernels()) {
+    const auto model = golden.load(*kernels);
+    const unsigned before = _mm_getcsr();
+    for (int threads : {1, 2}) {
+      Session session(threads);
+      const PackedBatch batch = batch_of(golden.inputs);
+      const std::vector<std::size_t> masked = all_tokens(batch);
+      const auto run = [&] {
+        const auto logits = model.forward(session, batch, masked).prediction_logits;
+        return std::vector<float>(logits.data(), logits.data() + logits.size());
+      };
+      const std::vector<float> expected = run();
+      _mm_setcsr((before & ~0x6000u) | 0x8040 | 0x4000);
+      const std::vector<float> seen = run();
+      const unsigned after = _mm_getcsr();
+      _mm_setcsr(before);
+      INFO(kernels->name << ", " << threads << " threads");
+      CHECK(difference(seen, expected) == "");
+      CHECK((after & 0xe040u) == 0xc040u);
+    }
+  }
+}
+#endif

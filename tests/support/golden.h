@@ -1,0 +1,103 @@
+// Expected activations of small models (tests/golden), and runs of models to compare with them.
+#pragma once
+#include "support/matrix.h"
+#include "support/paths.h"
+
+#include <bert/io/json.h>
+#include <bert/io/safetensors.h>
+#include <bert/models/bert.h>
+
+#include <fstream>
+#include <iterator>
+
+namespace tests {
+
+using Ids = std::vector<std::int32_t>;
+
+struct Sequence {
+  Ids ids, types;
+};
+
+/// The numbers of a tensor of doubles, which may lie at any address.
+inline std::vector<double> doubles(const bert::SafetensorsFile& file, const std::string& name) {
+  const bert::TensorRef* const tensor = file.find(name);
+  if (!tensor || tensor->dtype != bert::DType::F64) bert::fail("no tensor of doubles ", name);
+  std::vector<double> values(tensor->elements());
+  std::memcpy(values.data(), tensor->bytes.data(), tensor->bytes.size());
+  return values;
+}
+inline Ids integers(const bert::SafetensorsFile& file, const std::string& name) {
+  const bert::TensorRef* const tensor = file.find(name);
+  if (!tensor || tensor->dtype != bert::DType::I32) bert::fail("no tensor of 32-bit integers ", name);
+  Ids values(tensor->elements());
+  std::memcpy(values.data(), tensor->bytes.data(), tensor->bytes.size());
+  return values;
+}
+
+inline bert::Json read_json(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  return bert::parse_json(text, path.string());
+}
+
+/// A folder of tests/golden: a Hugging Face model, inputs, and every activation by PyTorch in float64.
+struct Golden {
+  std::filesystem::path folder;
+  std::vector<Sequence> inputs;
+  bert::SafetensorsFile expected;
+
+  explicit Golden(const std::string& name)
+      : folder(source_dir() / "tests/golden" / name), expected(folder / "expected.safetensors") {
+    for (const bert::Json& entry : read_json(folder / "inputs.json").members)
+      inputs.push_back({numbers(*entry.find("input_ids")), numbers(*entry.find("token_type_ids"))});
+  }
+  std::vector<double> values(std::size_t input, const std::string& name) const {
+    return doubles(expected, bert::concat(input, ".", name));
+  }
+  template <class T>
+  bert::BertForPreTraining<T> load(const bert::KernelTable<T>& kernels) const {
+    return bert::BertForPreTraining<T>(bert::Checkpoint::open(folder), kernels);
+  }
+
+ private:
+  static Ids numbers(const bert::Json& list) {
+    Ids values;
+    for (const bert::Json& value : list.members) value.to(values.emplace_back());
+    return values;
+  }
+};
+inline const char* const golden_names[] = {"bert-gelu", "bert-gelu_new", "bert-relu"};
+
+inline bert::PackedBatch batch_of(const std::vector<Sequence>& sequences) {
+  bert::PackedBatch batch;
+  for (const Sequence& sequence : sequences) batch.add(sequence.ids, sequence.types);
+  return batch;
+}
+inline std::vector<std::size_t> all_tokens(const bert::PackedBatch& batch) {
+  std::vector<std::size_t> tokens(batch.tokens());
+  for (std::size_t t = 0; t < tokens.size(); ++t) tokens[t] = t;
+  return tokens;
+}
+
+/// Everything the model says about each sequence, end to end: token states, pooled state, both heads' logits.
+template <class T>
+std::vector<std::vector<T>> run_model(const bert::BertForPreTraining<T>& model, bert::Session& session,
+                                      const std::vector<Sequence>& sequences) {
+  const bert::PackedBatch batch = batch_of(sequences);
+  const auto output = model.forward(session, batch, all_tokens(batch));
+  std::vector<std::vector<T>> all(batch.sequences());
+  for (std::size_t b = 0; b < all.size(); ++b) {
+    const auto add = [&](auto view, std::size_t row) {
+      all[b].insert(all[b].end(), view.row(row), view.row(row) + view.columns());
+    };
+    for (std::size_t t = batch.offsets[b]; t < batch.offsets[b + 1]; ++t) {
+      add(output.last_hidden_state, t);
+      add(output.prediction_logits, t);
+    }
+    add(output.pooler_output, b);
+    add(output.seq_relationship_logits, b);
+  }
+  return all;
+}
+
+}  // namespace tests
