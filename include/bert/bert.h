@@ -1,0 +1,10 @@
+// The whole library, in reading order. Tensors and blocks alone are <bert/nn.h>.
+#pragma once
+#include <bert/nn.h>
+#include <bert/tokenizers/tokenizer.h>
+#include <bert/io/checkpoint.h>
+#include <bert/models/bert.h>
+#include <bert/tasks/fill_mask.h>
+#include <bert/tasks/next_sentence.h>
+#include <bert/tasks/pseudo_perplexity.h>
+#include <bert/tasks/embed.h>

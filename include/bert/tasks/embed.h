@@ -1,0 +1,140 @@
+// Embedder: texts to vectors, and cosine search over them (Reimers and Gurevych 2019).
+//
+// Pooling and normalisation follow what the model's folder says (sentence-transformers), else mean and unit length.
+#pragma once
+#include <bert/tasks/text_model.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace bert::inline BERT_ABI {
+
+struct EmbedOptions {
+  std::string pooling;               ///< "cls", "mean", "max", "last"; empty: what the model says, else mean
+  std::optional<bool> normalize;     ///< to unit length; empty: what the model says, else yes
+  std::string prompt;                ///< put before every text
+  std::size_t truncate_dim = 0;      ///< keep the first so many numbers, before normalising; 0: all
+  std::optional<std::size_t> layer;  ///< hidden state of this layer, 0 the embeddings' output; empty: the last
+};
+
+struct SearchHit {
+  std::size_t corpus_id;
+  float score;  ///< cosine
+};
+
+class Embedder {
+ public:
+  explicit Embedder(const std::filesystem::path& model, const TaskOptions& options = {}, EmbedOptions embed = {})
+      : Embedder(TextModel::open(model, options), std::move(embed)) {}
+  explicit Embedder(std::shared_ptr<const TextModel> model, EmbedOptions embed = {})
+      : model_(std::move(model)), embed_(std::move(embed)) {
+    const Pooling& said = model_->checkpoint.pooling();
+    const std::string mode = !embed_.pooling.empty() ? embed_.pooling : said.mode.empty() ? "mean" : said.mode;
+    mode_ = mode_by_name(mode);
+    normalize_ = embed_.normalize.value_or(said.normalize.value_or(true));
+    const BertConfig& config = model_->model.config();
+    if (embed_.truncate_dim > config.hidden_size)
+      fail("cannot keep ", embed_.truncate_dim, " of ", config.hidden_size, " dimensions");
+    if (embed_.layer && *embed_.layer > config.num_hidden_layers)
+      fail("there is no layer ", *embed_.layer, ": the model has ", config.num_hidden_layers);
+  }
+
+  /// Numbers per vector.
+  std::size_t dimension() const {
+    return embed_.truncate_dim ? embed_.truncate_dim : model_->model.config().hidden_size;
+  }
+  /// Longest text in tokens: the model's window, or the folder's smaller max_seq_length.
+  std::size_t window() const { return model_->checkpoint.pooling().max_seq_length.value_or(0); }
+
+  /// One vector [dimension()]. Throws Error when the text is empty or does not fit the window.
+  std::vector<float> operator()(std::string_view text) const {
+    const std::string one(text);
+    return std::move((*this)(std::span(&one, 1))[0]);
+  }
+  /// A vector for each text; a text's vector does not depend on the others.
+  std::vector<std::vector<float>> operator()(std::span<const std::string> texts) const {
+    Session session(model_->options.threads);
+    return (*this)(session, texts);
+  }
+  std::vector<std::vector<float>> operator()(Session& session, std::span<const std::string> texts) const {
+    std::vector<std::vector<float>> vectors;
+    for_each(session, texts, [&](TensorView<const float, 2> states) { vectors.push_back(pooled(states)); });
+    return vectors;
+  }
+  /// The states of every token of a text [S, dimension()], special tokens included; not normalised.
+  Tensor<float, 2> token_states(Session& session, const std::string& text) const {
+    Tensor<float, 2> kept;
+    for_each(session, std::span(&text, 1), [&](TensorView<const float, 2> states) {
+      kept = Tensor<float, 2>({states.rows(), dimension()});
+      for (std::size_t r = 0; r < states.rows(); ++r)
+        std::copy(states.row(r), states.row(r) + dimension(), kept.view().row(r));
+    });
+    return kept;
+  }
+
+  /// Cosine of two vectors of equal size.
+  float cosine(std::span<const float> a, std::span<const float> b) const {
+    const FloatEnvironment environment;
+    const auto dot = [&](std::span<const float> x, std::span<const float> y) {
+      return model_->kernels().dot(x.data(), y.data(), x.size());
+    };
+    const float norms = std::sqrt(dot(a, a)) * std::sqrt(dot(b, b));
+    return dot(a, b) / (norms > 1e-12f ? norms : 1e-12f);
+  }
+  /// The `top_k` vectors of the corpus nearest to the query by cosine, best first; ties go to the smaller id. Exact.
+  std::vector<SearchHit> search(std::span<const std::vector<float>> corpus, std::span<const float> query,
+                                std::size_t top_k = 10) const {
+    std::vector<SearchHit> hits;
+    for (std::size_t i = 0; i < corpus.size(); ++i) hits.push_back({i, cosine(corpus[i], query)});
+    const auto end = hits.begin() + static_cast<std::ptrdiff_t>(std::min(top_k, hits.size()));
+    std::partial_sort(hits.begin(), end, hits.end(), [](const SearchHit& a, const SearchHit& b) {
+      return a.score != b.score ? a.score > b.score : a.corpus_id < b.corpus_id;
+    });
+    hits.erase(end, hits.end());
+    return hits;
+  }
+
+ private:
+  static PoolingMode mode_by_name(const std::string& name) {
+    constexpr std::pair<std::string_view, PoolingMode> modes[] = {
+        {"cls", PoolingMode::cls}, {"mean", PoolingMode::mean}, {"max", PoolingMode::max}, {"last", PoolingMode::last}};
+    for (const auto& [known, mode] : modes)
+      if (known == name) return mode;
+    fail("pooling \"", name, "\" is not supported; supported are cls, mean, max and last");
+  }
+
+  /// Calls visit(states [S, H]) for every text in order, running them in packed batches.
+  template <class Visit>
+  void for_each(Session& session, std::span<const std::string> texts, const Visit& visit) const {
+    const FloatEnvironment environment;
+    PackedBatch batch;
+    Trace<float> trace;
+    const auto flush = [&] {
+      if (batch.sequences() == 0) return;
+      const auto output = model_->model.bert().forward(session, batch, embed_.layer ? &trace : nullptr);
+      const TensorView<const float, 2> states =
+          embed_.layer ? std::as_const(trace.hidden_states[*embed_.layer]).view() : output.last_hidden_state;
+      for (std::size_t b = 0; b < batch.sequences(); ++b) visit(states.slice_rows(batch.offsets[b], batch.length(b)));
+      batch = PackedBatch();
+    };
+    for (const std::string& text : texts) {
+      const Encoding encoding = model_->encode(embed_.prompt + text, window());
+      if (batch.tokens() + encoding.ids.size() > model_->options.max_tokens) flush();
+      batch.add(encoding.ids, encoding.type_ids);
+    }
+    flush();
+  }
+
+  std::vector<float> pooled(TensorView<const float, 2> states) const {
+    std::vector<float> vector(dimension());
+    pool<float>(mode_, normalize_, states.slice_columns(0, dimension()), vector, model_->kernels());
+    return vector;
+  }
+
+  std::shared_ptr<const TextModel> model_;
+  EmbedOptions embed_;
+  PoolingMode mode_ = PoolingMode::mean;
+  bool normalize_ = true;
+};
+
+}  // namespace bert::inline BERT_ABI

@@ -1,0 +1,41 @@
+// NextSentence: does the second text follow the first? (Devlin et al. 2019, section 3.1, task 2)
+#pragma once
+#include <bert/tasks/text_model.h>
+
+namespace bert::inline BERT_ABI {
+
+/// Probabilities and raw logits; label 0 means that B follows A, as in the BERT checkpoints.
+struct NextSentenceScore {
+  float is_next, not_next;
+  float logits[2];
+};
+
+class NextSentence {
+ public:
+  explicit NextSentence(const std::filesystem::path& model, const TaskOptions& options = {})
+      : NextSentence(TextModel::open(model, options)) {}
+  explicit NextSentence(std::shared_ptr<const TextModel> model) : model_(std::move(model)) {
+    if (!model_->model.has_nsp())
+      fail("\"", model_->checkpoint.path().string(), "\" has no next-sentence head: it cannot judge pairs");
+  }
+
+  /// Throws Error when a text is empty or the pair does not fit the window.
+  NextSentenceScore operator()(std::string_view a, std::string_view b) const {
+    Session session(model_->options.threads);
+    return (*this)(session, a, b);
+  }
+  NextSentenceScore operator()(Session& session, std::string_view a, std::string_view b) const {
+    const FloatEnvironment environment;
+    const Encoding encoding = model_->encode(a, b);
+    const auto output = model_->model.forward(session, PackedBatch(encoding.ids, encoding.type_ids), {});
+    const float* logits = output.seq_relationship_logits.row(0);
+    float p[2] = {logits[0], logits[1]};
+    model_->kernels().softmax({p, 2, nullptr});
+    return {p[0], p[1], {logits[0], logits[1]}};
+  }
+
+ private:
+  std::shared_ptr<const TextModel> model_;
+};
+
+}  // namespace bert::inline BERT_ABI

@@ -1,0 +1,72 @@
+// TextModel: a BERT with its tokenizer, opened once and shared by tasks; and how a text becomes ids that fit its
+// window.
+//
+// Immutable: any number of tasks and threads may use one. A new task takes a std::shared_ptr<const TextModel>, or the
+// path of a model, and keeps a Session per call (see fill_mask.h).
+#pragma once
+#include <bert/core/session.h>
+#include <bert/io/tokenizer_files.h>
+#include <bert/models/bert.h>
+
+#include <memory>
+
+namespace bert::inline BERT_ABI {
+
+struct TaskOptions {
+  int threads = 0;                ///< 0: all that this process may use
+  std::string isa;                ///< instruction set; empty: BERT_ISA from the environment, else the best there is
+  bool truncate = false;          ///< cut texts beyond the window; otherwise they are an error
+  std::size_t max_tokens = 4096;  ///< most tokens of one packed batch
+};
+
+struct TextModel {
+  Checkpoint checkpoint;
+  Tokenizer tokenizer;
+  BertForPreTraining<float> model;
+  TaskOptions options;
+
+  /// Opens a converted file or a Hugging Face folder. Throws Error when a file is missing, damaged or does not fit.
+  static std::shared_ptr<const TextModel> open(const std::filesystem::path& path, const TaskOptions& options = {}) {
+    Checkpoint checkpoint = Checkpoint::open(path);
+    Tokenizer tokenizer = load_tokenizer(checkpoint);
+    const KernelTable<float>& kernels = options.isa.empty() ? default_kernels<float>() : kernels_for(options.isa);
+    BertForPreTraining<float> model(checkpoint, kernels);
+    if (tokenizer.vocab_size() > model.config().vocab_size)
+      fail("\"", path.string(), "\": the tokenizer has ", tokenizer.vocab_size(), " tokens, the model's vocabulary ",
+           model.config().vocab_size);
+    return std::make_shared<TextModel>(
+        TextModel{std::move(checkpoint), std::move(tokenizer), std::move(model), options});
+  }
+
+  const KernelTable<float>& kernels() const { return model.bert().kernels(); }
+
+  /// Ids, types and offsets of a text, or of a pair. Throws Error when the text is empty, or longer than `window`
+  /// tokens (0: the model's) and options.truncate is off.
+  Encoding encode(std::string_view text, std::size_t window = 0) const {
+    return checked(tokenizer.encode(text, fitting(window)), window);
+  }
+  Encoding encode(std::string_view a, std::string_view b, std::size_t window = 0) const {
+    return checked(tokenizer.encode(a, b, fitting(window)), window);
+  }
+
+ private:
+  std::size_t limit(std::size_t window) const {
+    const std::size_t most = model.config().max_position_embeddings;
+    return window == 0 || window > most ? most : window;
+  }
+  EncodeOptions fitting(std::size_t window) const {
+    if (!options.truncate) return {};
+    return {.max_length = limit(window), .truncation = Truncation::longest_first};
+  }
+  Encoding checked(Encoding encoding, std::size_t window) const {
+    std::size_t words = 0;
+    for (std::uint8_t special : encoding.special_tokens_mask) words += special == 0;
+    if (words == 0) fail("the text is empty");
+    if (encoding.ids.size() > limit(window))
+      fail("the text has ", encoding.ids.size(), " tokens, the model's window is ", limit(window),
+           ": shorten it, cut it with --truncate, or, where the command takes it, slide over it with --stride");
+    return encoding;
+  }
+};
+
+}  // namespace bert::inline BERT_ABI
