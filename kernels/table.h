@@ -14,7 +14,9 @@
 #define BERT_KERNELS_ABI standalone
 #endif
 
-namespace bert_kernels::inline BERT_KERNELS_ABI {
+// Plain types and constants, the same in every translation unit and in the compiled library, which passes them by
+// pointer: so they lie in a namespace of the version alone. Functions lie in BERT_KERNELS_ABI.
+namespace bert_kernels::inline table_v0_1 {
 
 /// Element-wise functions by the names of Hugging Face's `hidden_act` (transformers/activations.py).
 enum class Activation : int { linear, gelu, gelu_tanh, quick_gelu, relu, relu2, relu6, silu, tanh, sigmoid };
@@ -133,4 +135,4 @@ struct KernelTable {
   double (*peak)(std::size_t rounds, T* sink);
 };
 
-}  // namespace bert_kernels::inline BERT_KERNELS_ABI
+}  // namespace bert_kernels::inline table_v0_1
