@@ -173,7 +173,7 @@ def main():
         added = random_added(rng, vocab) if rng.random() < 0.5 else ()
         drawn = plain if rng.random() < 0.4 else make_tokenizer(
             vocab, rng.random() < 0.5, rng.choice((None, True, False)), rng.random() < 0.7, rng.random() < 0.7, added)
-        options = () if rng.random() < 0.5 else (rng.randrange(8, 24), "longest_first", rng.randrange(0, 3))
+        options = () if rng.random() < 0.5 else (rng.randrange(9, 24), "longest_first", rng.randrange(0, 3))
         pairs = rng.random() < 0.5
         texts = [(source.text(), source.text() if pairs else None) for _ in range(size)]
         tokens += compare(args.driver, drawn, texts, options)

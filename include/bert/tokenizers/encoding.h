@@ -90,7 +90,9 @@ inline void truncate_pair(Encoding& a, Encoding* b, std::size_t room, const Enco
   std::size_t a_size = a.ids.size(), b_size = b ? b->ids.size() : 0;
   if (a_size + b_size <= room) return;
   const std::size_t excess = a_size + b_size - room;
-  if (options.truncation == Truncation::longest_first) {
+  if (room == 0) {
+    a_size = b_size = 0;
+  } else if (options.truncation == Truncation::longest_first) {
     // The shorter one stays whole if it leaves the other at least as much; else both get half, the longer the odd
     // token.
     std::size_t &shorter = a_size <= b_size ? a_size : b_size, &longer = a_size <= b_size ? b_size : a_size;

@@ -16,7 +16,7 @@ struct NormalizerOptions {
   bool clean_text = true;              ///< drop control characters, turn white space into spaces
   bool tokenize_chinese_chars = true;  ///< a space on both sides of every CJK ideograph
   bool lowercase = true;
-  std::optional<bool> strip_accents;  ///< NFD without non-spacing marks; when not given: as lowercase
+  std::optional<bool> strip_accents = {};  ///< NFD without non-spacing marks; when not given: as lowercase
 };
 
 /// Normalised text. sources[i] is the code point of the input that byte i came from; only filled when wanted.

@@ -70,6 +70,8 @@ class Tokenizer {
   std::optional<std::int32_t> cls_id_, sep_id_;
   AddedTokenMatcher as_given_, normalized_;  // added tokens looked for before and after normalisation
   std::vector<std::string> beyond_;          // added tokens whose ids follow the vocabulary's
+  std::vector<std::pair<std::int32_t, std::string>>
+      shown_;  // added tokens that normalisation changes are shown changed
   std::size_t vocab_size_;
 };
 
@@ -97,6 +99,7 @@ inline Tokenizer::Tokenizer(TokenizerSpec spec)
   for (const AddedToken& token : spec_.added_tokens) {
     NormalizedText pattern{token.normalized ? "" : token.content, {}, false};
     if (token.normalized) normalizer_.append(token.content, 0, pattern);
+    if (pattern.text != token.content) shown_.emplace_back(token.id, pattern.text);
     if (pattern.text.empty()) fail("the added token \"", token.content, "\" is nothing once normalised");
     (token.normalized ? normalized_ : as_given_).add(pattern.text, token);
   }
@@ -206,6 +209,9 @@ inline std::string_view Tokenizer::id_to_token(std::int32_t id) const {
   const auto index = static_cast<std::size_t>(id);
   if (id < 0 || index >= vocab_size_)
     fail("id ", id, " is outside the vocabulary: ids run from 0 to ", vocab_size_ - 1);
+  for (const auto& [changed, text] : shown_) {
+    if (changed == id) return text;
+  }
   return index < spec_.vocabulary.size() ? spec_.vocabulary.token(id) : beyond_[index - spec_.vocabulary.size()];
 }
 

@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""Makes expected values for tests with the reference implementations. One subcommand for each kind:
+
+    tools/make_golden.py tokenizer [--shared ../shared]     tests/golden/tokenizer, by Hugging Face `tokenizers`
+
+tokenizer writes (needs pip install tokenizers):
+    vocab.txt         a small vocabulary, made here
+    VARIANT.json      tokenizer.json files over it, as Hugging Face saves them, with different options
+    cases.json        texts made here and what each variant gives for them: windows of [id, type, start, end, special]
+    sweep.json        digests of what normaliser, pre-tokeniser and \\w make of every code point, 4096 to a digest
+    shared.json       digests of the ids, type ids and offsets of the texts in the shared data folder (only with --shared)
+"""
+import argparse
+import hashlib
+import itertools
+import json
+import pathlib
+import random
+import subprocess
+
+PROJECT = pathlib.Path(__file__).resolve().parent.parent
+
+
+# ---------------------------------------------------------------------------------------------------------- tokenizer
+
+WORDS = """the a an in to of is was he she it they we i you fox dog cat jump run quick brown lazy over under not do can will
+hello world paris capital france un ##able ##aff ##ing ##ed ##s ##ly ##er ##est cafe naive resume uber strasse ' ’ ab abc ##bc
+##abc e n't don do 'm 've . , ! ? - _ ## # [ ] ( ) 2024 ##24 20 10 ##0 日 本 語 天 地 東京 ##東 ᄒ ##ᅡ ##ᆫ 한 ##국 한국 й и ##й привет
+##вет мир σ ##ς ##σ ς α ##λφα ί ι İ i ı ß ss ſ ﬁ ñ n é é e ##é ##́ ก ##ำ का ##का 😀 ##👍 👨 ##‍ 👩 x ##x y ##y Hello World Paris The
+É Ñ Й Привет ǅ ǆ K k Å å Ω ω""".split()
+
+
+def small_vocab():
+    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *map(chr, range(0x21, 0x7F)), *("##" + chr(c) for c in range(0x61, 0x7B)),
+             *("##" + chr(c) for c in range(0x30, 0x3A)), *WORDS, "##\u0301", "##\u302e", "\u302e", "\U0001d165", "##\U0001d165"]
+    return list(dict.fromkeys(vocab))
+
+
+def variants(vocab):
+    """name -> Tokenizer"""
+    from compare_tokenizer import make_tokenizer
+    from tokenizers import AddedToken, processors
+    made = {
+        "uncased": make_tokenizer(vocab, True),
+        "cased": make_tokenizer(vocab, False),
+        "lowercase_with_accents": make_tokenizer(vocab, True, strip_accents=False),
+        "cased_without_accents": make_tokenizer(vocab, False, strip_accents=True),
+        "untouched": make_tokenizer(vocab, False, clean_text=False, chinese=False),
+    }
+    added = make_tokenizer(vocab, True, added=[
+        AddedToken("new", single_word=True, normalized=False), AddedToken("left", lstrip=True, normalized=False),
+        AddedToken("right", rstrip=True, normalized=False), AddedToken("both", lstrip=True, rstrip=True, normalized=False),
+        AddedToken("Élan", normalized=True), AddedToken("Solo", normalized=True, single_word=True),
+        AddedToken(" gap ", normalized=True), AddedToken("fox", normalized=False), AddedToken("foxes", normalized=False),
+        AddedToken("quiet", normalized=False, special=True)])
+    added.post_processor = processors.BertProcessing(("[SEP]", vocab["[SEP]"]), ("[CLS]", vocab["[CLS]"]))
+    added.enable_truncation(7)  # both are to be ignored when the file is read
+    added.enable_padding(length=9)
+    added.decoder = None
+    made["added"] = added
+    other = make_tokenizer(vocab, True)
+    other.post_processor = processors.TemplateProcessing(
+        single="<s>:1 $A:1 </s>:0", pair="$A:0 </s>:0 $B:0 <s>:2",
+        special_tokens=[{"id": "<s>", "ids": [vocab["x"], vocab["y"]], "tokens": ["x", "y"]}, ("</s>", vocab["[SEP]"])])
+    other.decoder.cleanup = False
+    made["other_template"] = other
+    return made
+
+
+PLAIN = [
+    "", " ", "\0", "The quick brown fox.", "  Hello,\tworld!\r\n", "unaffable", "xyzzy", "the [MASK] is[MASK]not [mask] [MASK",
+    "[CLS] a [SEP] b [PAD] [UNK]", "[[MASK]]", "Café naïve résumé ÜBER", "Cafe\u0301 nai\u0308ve \u0301 e\u0301\u0327 e\u0327\u0301",
+    "日本語 東京ab天地", "\uf900\uf90e\U0002f800", "한국 \u1112\u1161\u11ab\u1100\u116e\u11a8 한", "ΑΣ ας Σ ΣΊΣΥΦΟΣ ὈΔΥΣΣΕΎΣ", "İstanbul ISTANBUL ıi",
+    "ſt ﬁ ß ẞ ǅ K Å Ω", "😀👍 👨\u200d👩\u200d👧 🏳\ufe0f", "a\u00adb a\u200bb a\ufeffb a\u2060b", "a\u0378b a\U000e0041b a\ue000b a\uffffb",
+    "a\u2028b\u2029c\u0085d\u00a0e\u3000f\u1680g", "x\ufffdy \ufffd", "(a) [b] {c} <d> $e ^f `g ~h |i +j =k", "«¿a?» „b“ …‥ ‐‑‒–— ·•",
+    "\u1b7da\u2e43b\u061dc", "q" * 100, "q" * 101, "é" * 100, "e\u0301" * 100, "é" * 101, "日" * 3 + "q" * 99 + " " + "ab" * 50,
+    "don't can't I'm we've you're it's", "a\u302e\U0001d165b \u0345\u0323\u302fx\u0344", "\u0f73\u0f72\u0f75 \u0f71\u0f74\u0f80\u0f81",
+    "\U00011938 \u0958 \u2126 \u212b \u1e9b\u0323", "кофе Й и\u0306 ПРИВЕТ мир", "का कि กำ ก\u0e33", "2024-10-20, 10%", "##s a##s # # s",
+    "\x1b[0mred\x07\x7f\x80\x9f", "_under_score__", "new news renew (new) new\u0301 new_ 新new new",
+    " left left\tleft\u3000 right  right right\n both  both left  right ", "élan ELAN E\u0301lan élans", "solo so\u0301lo SOLO solos",
+    "a gap b gap gap c  gap  d", "fox foxes foxe FOX", "quiet [MASK]quiet", "\u0345[MASK]\u0301a\u0301",
+]
+PAIRS = [("Hello world", "the fox"), ("", ""), ("a", ""), ("", "b [SEP] c"), ("日本", "한국 don't"),
+         ("the quick brown fox jump over the lazy dog", "he can run"), ("a b c d e f g h i j", "1 2 3 4 5 6 7 8 9")]
+INVALID = ["80", "c3", "c328", "e28028a1", "f0908041", "eda080", "c0af", "f5808080", "61f09f98", "f4908080e0a1", "41ffc3a942", "e0808062",
+           "ef bf bd ef bf", "5b4d41534bc35d"]
+LONG = "the quick brown fox jump over the lazy dog and he can run to paris , the capital of france !"
+
+
+def encode_windows(encoding):
+    return [[list(row) for row in zip(e.ids, e.type_ids, *map(list, zip(*e.offsets)), e.special_tokens_mask)] if e.ids else []
+            for e in (encoding, *encoding.overflowing)]
+
+
+def cases_of(name, tokenizer, source):
+    """What a variant gives: {"text" or "hex", "pair"?, "options"?, "windows", "decoded"?}"""
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+
+    def case(text, pair=None, **more):
+        made = {"text": text} | ({} if pair is None else {"pair": pair}) | more
+        encoding = tokenizer.encode(text, pair, add_special_tokens=more.get("add_special_tokens", True))
+        made["windows"] = encode_windows(encoding)
+        made["decoded"] = [tokenizer.decode(encoding.ids, skip_special_tokens=skip) for skip in (True, False)]
+        return made
+
+    for text in PLAIN + [source.text() for _ in range(45)]:
+        yield case(text)
+    for a, b in PAIRS + [(source.text(), source.text()) for _ in range(8)]:
+        yield case(a, b)
+        yield case(a, b, add_special_tokens=False)
+    yield case(LONG, add_special_tokens=False)
+    for digits in INVALID:
+        raw = bytes.fromhex(digits)
+        made = case(raw.decode(errors="replace"))
+        yield {"hex": raw.hex()} | {k: v for k, v in made.items() if k != "text"}
+    if name != "uncased":  # in further windows Hugging Face forgets the template's type ids; BERT's are the same anyway
+        return
+    texts = [(LONG, None), *PAIRS[-2:], PAIRS[-1][::-1], ("a b c", LONG)]
+    for (a, b), length, strategy, stride, special in itertools.product(
+            texts, (3, 5, 8, 9, 16), ("longest_first", "only_first", "only_second"), (0, 1, 3), (True, False)):
+        made = {"text": a, "options": [length, strategy, stride], "add_special_tokens": special} | ({} if b is None else {"pair": b})
+        try:
+            tokenizer.enable_truncation(length, stride=stride, strategy=strategy)
+        except ValueError:  # refused before it has seen a text
+            continue
+        try:
+            made["windows"] = encode_windows(tokenizer.encode(a, b, add_special_tokens=special))
+        except BaseException as error:  # Rust panics are no Exception
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            made["error"] = str(error).splitlines()[0][:60]
+        tokenizer.no_truncation()
+        if special or length in (3, 9):
+            yield made
+
+
+def sweep_digests():
+    """Every code point c in "a" + c + "b", in each variant of the normaliser: the text and the words of the text."""
+    from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
+    words = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
+    single = Tokenizer(models.WordPiece({"[UNK]": 0}, unk_token="[UNK]"))
+    single.add_tokens([AddedToken("QQ", single_word=True, normalized=False)])
+
+    def normalizer(lowercase, strip):
+        return normalizers.BertNormalizer(lowercase=lowercase, strip_accents=strip).normalize_str
+
+    def word_kind(s):
+        return "".join("01"[1 in single.encode(text, add_special_tokens=False).ids] for text in ("QQ" + s, s + "QQ"))
+
+    uncased, lower, cased = normalizer(True, None), normalizer(True, False), normalizer(False, False)
+    views = {
+        "uncased": lambda s: uncased("a" + s + "b"), "lowercase": lambda s: lower("a" + s + "b"), "cased": lambda s: cased("a" + s + "b"),
+        "order": lambda s: uncased("a\u302e" + s + "\U0001d165b"), "words": lambda s: "\1".join(w for w, _ in words("a" + s + "b")),
+        "single_word": word_kind,
+    }
+    for name, view in views.items():
+        digests = []
+        for block in range(0, 0x110000, 4096):
+            lines = (view(chr(c)) + "\n" for c in range(block, block + 4096) if not 0xD800 <= c <= 0xDFFF)
+            digests.append(hashlib.sha256("".join(lines).encode()).hexdigest()[:16])
+        yield name, digests
+
+
+def shared_texts(data):
+    """name -> lines: all of conformance/, and 10 271 lines of corpus/."""
+    for path in sorted((data / "conformance").rglob("*")):
+        if path.is_file():
+            yield str(path.relative_to(data)), path.read_bytes().split(b"\n")
+    yield "corpus/dev.txt", (data / "corpus/dev.txt").read_bytes().split(b"\n")
+    head = subprocess.run(["sh", "-c", f"xz -dc '{data}/corpus/wikipedia.txt.xz' | head -n 5000"], capture_output=True, check=True)
+    yield "corpus/wikipedia.txt.xz", head.stdout.split(b"\n")
+
+
+def shared_digests(data):
+    from array import array
+    from compare_tokenizer import make_tokenizer, read_vocab
+    for model, lowercase in (("uncased", True), ("cased", False), ("multilingual-cased", False), ("chinese", True)):
+        tokenizer = make_tokenizer(read_vocab(data / f"vocab/bert-base-{model}/vocab.txt"), lowercase)
+        for name, lines in shared_texts(data):
+            digest, tokens = hashlib.sha256(), 0
+            for encoding in tokenizer.encode_batch([line.decode(errors="replace") for line in lines]):
+                rows = zip(encoding.ids, encoding.type_ids, encoding.offsets)
+                digest.update(array("i", [len(encoding.ids), *itertools.chain(*((i, t, *o) for i, t, o in rows))]).tobytes())
+                tokens += len(encoding.ids)
+            yield {"vocab": f"bert-base-{model}", "lowercase": lowercase, "file": name, "lines": len(lines), "tokens": tokens,
+                   "sha256": digest.hexdigest()}
+
+
+def make_tokenizer_golden(args):
+    import tokenizers
+    from compare_tokenizer import Texts
+    folder = PROJECT / "tests/golden/tokenizer"
+    folder.mkdir(parents=True, exist_ok=True)
+    words = small_vocab()
+    (folder / "vocab.txt").write_text("".join(word + "\n" for word in words), encoding="utf-8")
+    vocab = {word: i for i, word in enumerate(words)}
+    cases = {}
+    for name, tokenizer in variants(vocab).items():
+        (folder / f"{name}.json").write_text(json.dumps(json.loads(tokenizer.to_str()), separators=(",", ":")) + "\n")
+        cases[name] = list(cases_of(name, tokenizer, Texts(random.Random(name), vocab)))
+    made_by = "tokenizers " + tokenizers.__version__
+    lines = ",\n".join(json.dumps({"variant": name} | case, separators=(",", ":")) for name, all in cases.items() for case in all)
+    (folder / "cases.json").write_text(f'{{"made_by": "{made_by}", "cases": [\n{lines}\n]}}\n')
+    (folder / "sweep.json").write_text(json.dumps({"made_by": made_by} | dict(sweep_digests()), indent=0) + "\n")
+    if args.shared:
+        rows = ",\n".join(map(json.dumps, shared_digests(pathlib.Path(args.shared) / "data")))
+        (folder / "shared.json").write_text(f'{{"made_by": "{made_by}", "texts": [\n{rows}\n]}}\n')
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(required=True)
+    tokenizer = kinds.add_parser("tokenizer")
+    tokenizer.add_argument("--shared", help="the shared data folder")
+    tokenizer.set_defaults(make=make_tokenizer_golden)
+    args = parser.parse_args()
+    args.make(args)
+
+
+if __name__ == "__main__":
+    main()
