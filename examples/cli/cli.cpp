@@ -1,0 +1,217 @@
+// The shared part of the commands; cli.h says what each function is for.
+#include "cli.h"
+
+#include <bert/io/safetensors_writer.h>
+#include <utf8proc.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstring>
+
+namespace bert::cli {
+
+// --- flags ----------------------------------------------------------------------------------------------------------
+
+void add_common(CLI::App& command, Common& common) {
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return command.add_option(name, value, help)->group("Common flags");
+  };
+  add("--model", common.model,
+      "converted .safetensors or Hugging Face folder (default: BERT_MODEL, or the shipped one)");
+  add("--threads", common.threads, "threads; 0: all there are")->check(CLI::Range(0, 1024));
+  add("--precision", common.precision, "fp32, bf16 or int8")->check(CLI::IsMember({"fp32", "bf16", "int8"}));
+  add("--isa", common.isa, "instruction set to use: " BERT_ISA_NAMES);
+  add("--max-tokens", common.max_tokens, "tokens per packed batch")->check(CLI::PositiveNumber);
+  add("--stride", common.stride, "read long texts in windows that overlap by so many tokens");
+  add("--input", common.input, "file of texts, one a line; -: stdin");
+  add("--receipt", common.receipt, "write what was run, with hashes, to this file");
+  add("--progress", common.progress, "auto, always or never")->check(CLI::IsMember({"auto", "always", "never"}));
+  command.add_flag("--truncate", common.truncate, "cut texts that are longer than the window")->group("Common flags");
+  command.add_flag("--json", common.json, "one JSON value per input on its own line")->group("Common flags");
+}
+
+void add_texts(CLI::App& command, Common& common, const std::string& name, const std::string& help) {
+  command.add_option(name, common.texts, help);
+}
+
+void check_common(const Common& common, const std::string& command) {
+  if (common.stride && command != "tokenize" && command != "tag" && command != "answer")
+    throw UsageError(
+        concat("--stride does not go with ", command, ", only with tokenize, tag and answer: use --truncate"));
+  if (common.stride && common.truncate) throw UsageError("--truncate and --stride exclude each other");
+  if (!common.input.empty() && !common.texts.empty())
+    throw UsageError("--input and texts on the command line exclude each other");
+  if (common.texts.size() > 1)
+    for (const std::string& text : common.texts)
+      if (text == "-") throw UsageError("- (stdin) cannot stand among other texts");
+  if (!common.isa.empty()) kernels_for(common.isa);
+  if (common.precision != "fp32") fail("--precision ", common.precision, " is not available yet: only fp32 is");
+  if (!common.receipt.empty()) fail("--receipt is not available yet");
+}
+
+// --- the model ------------------------------------------------------------------------------------------------------
+
+std::filesystem::path model_path(const Common& common) {
+  if (!common.model.empty()) return common.model;
+  if (const char* named = std::getenv("BERT_MODEL"); named && *named) return named;
+  std::error_code ignored;
+  const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  const std::filesystem::path places[] = {
+      folder / "../../examples/model/bert.safetensors",    // build/release/bert
+      folder / "../share/bert/bert.safetensors",           // an installation's bin/bert
+      BERT_SOURCE_DIR "/examples/model/bert.safetensors",  // a build folder elsewhere
+  };
+  for (const std::filesystem::path& place : places)
+    if (std::filesystem::exists(place, ignored)) return std::filesystem::weakly_canonical(place, ignored);
+  fail("the model that ships with the project is not where this program looks: give one with --model or BERT_MODEL");
+}
+
+TaskOptions task_options(const Common& common) {
+  return {.threads = common.threads, .isa = common.isa, .truncate = common.truncate, .max_tokens = common.max_tokens};
+}
+
+std::shared_ptr<const TextModel> open_model(const Common& common) {
+  return TextModel::open(model_path(common), task_options(common));
+}
+
+// --- inputs ---------------------------------------------------------------------------------------------------------
+
+Lines::Lines(std::string name) : name_(std::move(name)), file_(name_ == "-" ? stdin : std::fopen(name_.c_str(), "r")) {
+  if (!file_) fail("cannot read \"", name_, "\": ", std::strerror(errno));
+}
+
+Lines::~Lines() {
+  if (file_ != stdin) std::fclose(file_);
+  std::free(line_);
+}
+
+std::optional<std::string> Lines::next() {
+  errno = 0;
+  const ssize_t length = ::getline(&line_, &capacity_, file_);
+  if (length < 0) {
+    if (std::ferror(file_) || errno == ENOMEM) fail("cannot read \"", name_, "\": ", std::strerror(errno));
+    if (number_ == 0) fail(name_ == "-" ? "standard input" : name_, " is empty: give a text, or one a line");
+    return std::nullopt;
+  }
+  ++number_;
+  std::string_view line(line_, static_cast<std::size_t>(length));
+  if (line.ends_with('\n')) line.remove_suffix(1);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  if (line.find_first_not_of(" \t") == line.npos) fail(place(), " is empty");
+  return std::string(line);
+}
+
+Inputs::Inputs(const Common& common) : texts_(common.texts) {
+  const bool from_stdin = texts_.empty() || (texts_.size() == 1 && texts_[0] == "-");
+  if (!common.input.empty()) lines_ = std::make_unique<Lines>(common.input);
+  if (common.input.empty() && from_stdin) lines_ = std::make_unique<Lines>("-");
+}
+
+std::optional<std::string> Inputs::next() {
+  at_line_ = false;
+  if (!lines_) return used_ < texts_.size() ? std::optional(texts_[used_++]) : std::nullopt;
+  std::optional<std::string> line = lines_->next();
+  at_line_ = line.has_value();
+  return line;
+}
+
+std::optional<std::pair<std::string, std::string>> Inputs::next_pair() {
+  if (!lines_) {
+    if (texts_.size() != 2) throw UsageError(concat("two texts are needed, ", texts_.size(), " given"));
+    if (used_ == 2) return std::nullopt;
+    used_ = 2;
+    return std::pair(texts_[0], texts_[1]);
+  }
+  const std::optional<std::string> line = next();
+  if (!line) return std::nullopt;
+  const std::size_t tab = line->find('\t');
+  if (tab == line->npos || line->find('\t', tab + 1) != line->npos)
+    explain([] { fail("expected two texts with a tab between"); });
+  return std::pair(line->substr(0, tab), line->substr(tab + 1));
+}
+
+std::optional<std::size_t> Inputs::count() const { return lines_ ? std::nullopt : std::optional(texts_.size()); }
+
+// --- printing -------------------------------------------------------------------------------------------------------
+
+void print(std::string_view line) {
+  const bool written = std::fwrite(line.data(), 1, line.size(), stdout) == line.size() &&
+                       (line.ends_with('\n') || std::putc('\n', stdout) != EOF) && std::fflush(stdout) == 0;
+  if (!written) fail("cannot write to standard output: ", std::strerror(errno));
+}
+
+void print_heading(const Common& common, std::string_view text) {
+  if (common.texts.size() != 1 || common.texts[0] == "-") print(text);
+}
+
+std::string json(std::string_view text) {
+  std::string repaired;
+  return quote_json(detail::repair_utf8(text, repaired));
+}
+
+std::string json(float number) {
+  if (!std::isfinite(number)) fail("a result is ", number, ", which JSON cannot hold: is the model damaged?");
+  return concat(number);
+}
+
+std::string json(std::int64_t number) { return concat(number); }
+
+std::string fixed(double number, int decimals) {
+  char digits[400];
+  return {digits, std::to_chars(digits, digits + sizeof digits, number, std::chars_format::fixed, decimals).ptr};
+}
+
+/// Columns a text takes on a terminal.
+static std::size_t width(std::string_view text) {
+  std::string repaired;
+  text = detail::repair_utf8(text, repaired);
+  std::size_t columns = 0;
+  while (!text.empty()) {
+    utf8proc_int32_t c = 0;
+    const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+    text.remove_prefix(
+        static_cast<std::size_t>(utf8proc_iterate(bytes, static_cast<utf8proc_ssize_t>(text.size()), &c)));
+    columns += static_cast<std::size_t>(utf8proc_charwidth(c));
+  }
+  return columns;
+}
+
+void Table::print() const {
+  std::vector<std::size_t> widths(columns_.size());
+  for (const auto& cells : rows_)
+    for (std::size_t c = 0; c < cells.size(); ++c) widths[c] = std::max(widths[c], width(cells[c]));
+  for (const auto& cells : rows_) {
+    std::string line;
+    for (std::size_t c = 0; c < cells.size(); ++c) {
+      const std::string space(widths[c] - width(cells[c]), ' ');
+      line += concat(c ? "  " : "", columns_[c] == 'r' ? space + cells[c] : cells[c] + space);
+    }
+    cli::print(std::string_view(line).substr(0, line.find_last_not_of(' ') + 1));
+  }
+}
+
+static std::int64_t now_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+Progress::Progress(const Common& common)
+    : wanted_(common.progress == "always" || (common.progress == "auto" && ::isatty(2) && !::isatty(1))),
+      started_(now_ms()),
+      last_(started_) {}
+
+Progress::~Progress() {
+  if (shown_) std::fputs("\r\033[K", stderr);
+}
+
+void Progress::step() {
+  ++done_;
+  const std::int64_t now = now_ms();
+  if (!wanted_ || now - started_ < 1000 || now - last_ < 100) return;
+  last_ = now;
+  shown_ = true;
+  const double rate = 1000.0 * static_cast<double>(done_) / static_cast<double>(now - started_);
+  std::fputs(concat("\r", done_, " done, ", fixed(rate, 1), " a second\033[K").c_str(), stderr);
+}
+
+}  // namespace bert::cli

@@ -1,0 +1,157 @@
+// What all commands of the `bert` program share: the common flags, texts to work on, the model, and printing.
+//
+// To add a command: a file NAME.cpp here with `void add_NAME(CLI::App& app)`, and its line in main.cpp. add_NAME adds a
+// subcommand with add_command(), its flags, and a callback that reads inputs, calls the library and print()s. Errors
+// are thrown: UsageError makes exit status 2, anything else 1; main() prints the one line.
+#pragma once
+#include <bert/tasks/text_model.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+namespace bert::cli {
+
+/// The flags every command takes (their names: add_common) and its texts.
+struct Common {
+  std::string model, isa, input, receipt, precision = "fp32", progress = "auto";
+  int threads = 0;
+  std::size_t max_tokens = TaskOptions{}.max_tokens;
+  bool truncate = false, json = false;
+  std::optional<std::size_t> stride;
+  std::vector<std::string> texts;
+};
+
+/// Adds the common flags to a command; add_texts adds its positional texts, described by `help`.
+void add_common(CLI::App& command, Common& common);
+void add_texts(CLI::App& command, Common& common, const std::string& name = "TEXT",
+               const std::string& help = "texts; none or -: read them from stdin, one a line");
+
+/// A subcommand with the common flags. `run(options)` is called with the Options once they are parsed and checked;
+/// Options has a member `Common common`.
+template <class Options>
+CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& help, std::shared_ptr<Options> options,
+                      void (*run)(const Options&)) {
+  CLI::App& command = *app.add_subcommand(name, help);
+  add_common(command, options->common);
+  void check_common(const Common&, const std::string&);
+  command.callback([=] {
+    check_common(options->common, name);
+    run(*options);
+  });
+  return command;
+}
+
+/// UsageError or Error for common flags that do not go with the command or do not exist yet.
+void check_common(const Common& common, const std::string& command);
+
+/// --model, else BERT_MODEL from the environment, else the model that ships with the project.
+std::filesystem::path model_path(const Common& common);
+TaskOptions task_options(const Common& common);
+std::shared_ptr<const TextModel> open_model(const Common& common);
+
+/// The lines of a file, or of stdin where the name is "-". Errors: it cannot be read, `line 7 of FILE is empty`.
+class Lines {
+ public:
+  explicit Lines(std::string name);
+  Lines(const Lines&) = delete;
+  Lines& operator=(const Lines&) = delete;
+  ~Lines();
+  /// The next line without its end; nothing at the end of the file.
+  std::optional<std::string> next();
+  /// "line 7 of FILE"
+  std::string place() const { return concat("line ", number_, " of ", name_ == "-" ? "standard input" : name_); }
+
+ private:
+  std::string name_;
+  std::FILE* file_;
+  char* line_ = nullptr;
+  std::size_t capacity_ = 0, number_ = 0;
+};
+
+/// The texts of a run, in order: the positional ones, or the lines of --input or stdin.
+class Inputs {
+ public:
+  explicit Inputs(const Common& common);
+  std::optional<std::string> next();
+  /// Two positional texts, or lines of two texts with a tab between.
+  std::optional<std::pair<std::string, std::string>> next_pair();
+  /// Whether all inputs are on the command line, and how many.
+  std::optional<std::size_t> count() const;
+
+  /// Calls work(), adding `line 7 of FILE: ` to an error met while working on that line.
+  template <class Work>
+  auto explain(const Work& work) const {
+    const auto place = [&](const Error& error) { return concat(place_(), error.what()); };
+    try {
+      return work();
+    } catch (const UsageError& error) {
+      throw UsageError(place(error));
+    } catch (const Error& error) {
+      throw Error(place(error));
+    }
+  }
+
+ private:
+  std::string place_() const { return lines_ && at_line_ ? lines_->place() + ": " : ""; }
+
+  const std::vector<std::string>& texts_;
+  std::size_t used_ = 0;
+  std::unique_ptr<Lines> lines_;
+  bool at_line_ = false;  // an error now belongs to the line read last
+};
+
+/// Calls work(text) for each input in order.
+template <class Work>
+void for_each_text(const Common& common, const Work& work) {
+  Inputs inputs(common);
+  while (const auto text = inputs.next()) inputs.explain([&] { work(*text); });
+}
+
+/// A line to stdout, at once.
+void print(std::string_view line);
+/// For people, when there are several inputs: the text above its result.
+void print_heading(const Common& common, std::string_view text);
+
+/// JSON: a string; the shortest decimal that reads back to the same float32 (NaN and infinities are an Error); lists.
+std::string json(std::string_view text);
+std::string json(float number);
+std::string json(std::int64_t number);
+template <class Range, class Each>
+std::string json_list(const Range& range, const Each& each) {
+  std::string out = "[";
+  for (const auto& element : range) out += concat(out.size() > 1 ? "," : "", each(element));
+  return out + "]";
+}
+inline std::string json_list(std::span<const float> numbers) {
+  return json_list(numbers, [](float number) { return json(number); });
+}
+
+/// A number for people, with so many decimals.
+std::string fixed(double number, int decimals);
+
+/// Columns of text for people. `columns` says how each is aligned: 'l' or 'r'.
+class Table {
+ public:
+  explicit Table(std::string columns) : columns_(std::move(columns)) {}
+  void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  void print() const;
+
+ private:
+  std::string columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// A counter on stderr for work over a second, on a terminal or with --progress always.
+class Progress {
+ public:
+  explicit Progress(const Common& common);
+  ~Progress();
+  void step();
+
+ private:
+  bool wanted_, shown_ = false;
+  std::size_t done_ = 0;
+  std::int64_t started_, last_;
+};
+
+}  // namespace bert::cli

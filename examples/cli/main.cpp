@@ -1,0 +1,78 @@
+// The `bert` program: one line per command below; cli.h says how to add one.
+#include "cli.h"
+
+namespace bert::cli {
+
+using Register = void (*)(CLI::App&);
+
+void add_fill_mask(CLI::App& app);
+
+constexpr Register kCommands[] = {
+    add_fill_mask,
+};
+
+/// CLI11 takes a value "[...]" apart as a list. Texts such as "[MASK]" are to stay whole: they get a mark behind them
+/// before parsing, which every option takes off again.
+constexpr char kMark = '\x1f';
+
+std::vector<std::string> marked(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int i = argc - 1; i > 0; --i) {  // CLI11 wants them last first
+    std::string& argument = arguments.emplace_back(argv[i]);
+    if (argument.starts_with('[') && argument.ends_with(']')) argument += kMark;
+  }
+  return arguments;
+}
+
+void take_marks_off(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands({}))
+    for (CLI::Option* option : command->get_options())
+      option->transform([](std::string value) {
+        if (value.ends_with(kMark)) value.pop_back();
+        return value;
+      });
+}
+
+/// One line, whatever the message holds.
+int report(std::string message, int status) {
+  for (char& c : message)
+    if (static_cast<unsigned char>(c) < ' ') c = ' ';
+  std::fprintf(stderr, "error: %s\n", message.c_str());
+  return status;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("BERT in C++: words for [MASK], next sentences, embeddings, and a look inside.", "bert");
+  app.set_version_flag("--version", "bert " BERT_VERSION);
+  app.require_subcommand(1);
+  app.footer("Every command: bert COMMAND --help");
+  for (const Register add : kCommands) add(app);
+  take_marks_off(app);
+  try {
+    app.parse(marked(argc, argv));
+    return 0;
+  } catch (const CLI::CallForHelp&) {
+    print(app.help());
+    return 0;
+  } catch (const CLI::Success& version) {
+    print(version.what());
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return report(error.what(), 2);
+  }
+}
+
+}  // namespace bert::cli
+
+int main(int argc, char** argv) {
+  using bert::cli::report;
+  try {
+    return bert::cli::run(argc, argv);
+  } catch (const bert::UsageError& error) {
+    return report(error.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return report("out of memory", 1);
+  } catch (const std::exception& error) {
+    return report(error.what(), 1);
+  }
+}
