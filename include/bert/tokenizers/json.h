@@ -101,6 +101,8 @@ inline Template read_template(const Json& processor, std::string_view name) {
     for (const Json& token : member(member(member(processor, "special_tokens"), id), "ids").members) {
       out.ids.push_back(to_integer<std::int32_t>(token, id));
     }
+    if (id.empty() || out.ids.empty())
+      fail(kTokenizerFile, "the template's special token \"", id, "\" has no name or no ids");
   }
   return parts;
 }
