@@ -12,8 +12,9 @@ measure() {  # measure LABEL COMPILER ARGUMENT…
 import resource, subprocess, sys, time
 start = time.monotonic()
 subprocess.run(sys.argv[2:], check=True)
-megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-print(f"{sys.argv[1]:45} {time.monotonic() - start:6.1f} s {megabytes:7.0f} MB")
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+seconds, processor = time.monotonic() - start, used.ru_utime + used.ru_stime
+print(f"{sys.argv[1]:45} {seconds:6.1f} s ({processor:.1f} s of processor time) {used.ru_maxrss / 1024:6.0f} MB")
 PYTHON
 }
 

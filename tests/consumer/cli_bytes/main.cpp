@@ -1,6 +1,7 @@
 // Prints, with nothing but the installed headers, what `bert fill-mask --json`, `next-sentence --json` and `embed
 // --json` print: arguments MODEL MASKED A B. run.sh compares the bytes.
 #include <bert/bert.h>
+#include <bert/io/safetensors_writer.h>
 
 #include <cstdio>
 #include <string>
