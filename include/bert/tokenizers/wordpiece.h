@@ -34,8 +34,9 @@ class WordPiece {
     scratch.pieces.clear();
     scratch.hashes.resize(longest_);
     bool known = word.size() <= max_chars_ || detail::count_code_points(word) <= max_chars_;
-    for (std::uint32_t begin = 0; known && begin < size; begin = scratch.pieces.back().end) {
+    for (std::uint32_t begin = 0; known && begin < size;) {
       known = append_longest(vocabulary, word, begin, scratch);
+      if (known) begin = scratch.pieces.back().end;
     }
     if (!known) scratch.pieces.assign(1, {unk_id_, 0, size});
   }
