@@ -184,7 +184,7 @@ TEST_CASE("a bad tokenizer.json is an error that names what is wrong", "[tokeniz
   check_json_error(R"("unk_token":"[UNK]")", R"("unk_token":"<unk>")", "no unknown token <unk> among its 13");
   check_json_error(R"("unk_token":"[UNK]",)", "", "\"unk_token\" is missing");
   check_json_error(R"("unk_token":"[UNK]")", R"("unk_token":null)", "\"unk_token\" is not a string");
-  check_json_error(R"("lowercase":true)", R"("lowercase":1)", "\"lowercase\" is neither true nor false");
+  check_json_error(R"("lowercase":true)", R"("lowercase":1)", "\"lowercase\" is not true or false");
   check_json_error(R"({"id":4,"content":"[MASK]")", R"({"id":9,"content":"[MASK]")",
                    "has id 9, the vocabulary asks for 4");
   check_json_error(R"({"id":4,"content":"[MASK]")", R"({"id":4,"content":"<new>")",

@@ -2,7 +2,7 @@
 //
 // Hugging Face's TemplateProcessing and BertProcessing are both this; another post-processor is another list of parts.
 #pragma once
-#include <bert/tokenizers/encoding.h>
+#include <bert/tokenizers/windows.h>
 
 #include <string>
 
@@ -25,8 +25,8 @@ inline std::size_t count_special(const Template& parts) {
   return count;
 }
 
-/// Puts the texts' tokens and the special ones together, in all windows. (Hugging Face forgets a template's type ids in the
-/// further windows and leaves 0 for the first text, 1 for the second; with BERT's template that is the same.)
+/// Puts the texts' tokens and the special ones together, in all windows. (Hugging Face forgets a template's type ids in
+/// the further windows and leaves 0 for the first text, 1 for the second; with BERT's template that is the same.)
 inline Encoding apply_template(const Template& parts, Encoding a, Encoding b, bool add_special_tokens) {
   Encoding out;
   for (const TemplatePart& part : parts) {

@@ -6,6 +6,7 @@
 #pragma once
 #include <bert/tokenizers/json.h>
 #include <bert/tokenizers/pre_tokenizer.h>
+#include <bert/tokenizers/to_json.h>
 #include <bert/tokenizers/wordpiece.h>
 
 #include <span>
@@ -160,12 +161,10 @@ inline Encoding Tokenizer::encode_text(std::string_view text) const {
 }
 
 inline Encoding Tokenizer::finish(const Template& parts, Encoding a, Encoding* b, const EncodeOptions& options) {
-  if (options.truncation != Truncation::none && options.max_length > 0) {
-    const std::size_t special = options.add_special_tokens ? count_special(parts) : 0;
-    if (options.max_length < special) {
-      fail("max_length ", options.max_length, " has no room for the ", special, " special tokens alone");
-    }
-    detail::truncate_pair(a, b, options.max_length - special, options);
+  const std::size_t special = options.add_special_tokens ? count_special(parts) : 0;
+  const std::size_t length = a.ids.size() + (b ? b->ids.size() : 0) + special;
+  if (options.truncation != Truncation::none && options.max_length > 0 && length > options.max_length) {
+    detail::truncate_pair(a, b, special, options);
   }
   return apply_template(parts, std::move(a), b ? std::move(*b) : Encoding(), options.add_special_tokens);
 }
