@@ -2,7 +2,8 @@
 //
 //   tokenize_lines TOKENIZER.json [MAX_LENGTH TRUNCATION STRIDE]
 //   in:  repeated: u32 bytes of the first text, u32 bytes of the second + 1 (0: none), the texts
-//   out: repeated: u32 windows, then for each window u32 tokens and so many times id, type id, start, end, special (i32)
+//   out: repeated: u32 windows, then for each window u32 tokens and so many times id, type id, start, end, special
+//   (i32)
 #include <bert/tokenizers/tokenizer.h>
 
 #include <cstdio>

@@ -129,7 +129,7 @@ TEST_CASE("every text gives the windows and the decoded text of Hugging Face", "
   }
 }
 
-TEST_CASE("every code point is normalised and cut as Hugging Face does", "[tokenizers][golden][unicode]") {
+TEST_CASE("every code point is normalised and cut as Hugging Face does", "[tokenizers][golden][unicode][slow]") {
   const bert::Json sweep = bert::parse_json(tests::tokenizer_golden("sweep.json"), "sweep.json");
   const bert::BertNormalizer uncased({}), lower({.strip_accents = false}), cased({.lowercase = false});
   check_sweep(sweep, "uncased", [&](const std::string& c) { return normalized(uncased, "a" + c + "b"); });
@@ -160,7 +160,8 @@ TEST_CASE("every code point is normalised and cut as Hugging Face does", "[token
   });
 }
 
-TEST_CASE("ids, type ids and offsets of the shared texts are those of Hugging Face", "[tokenizers][golden][shared]") {
+TEST_CASE("ids, type ids and offsets of the shared texts are those of Hugging Face",
+          "[tokenizers][golden][shared][slow]") {
   SKIP_WITHOUT_SHARED();
   const std::filesystem::path data = tests::shared_dir() / "data";
   const bert::Json expected = bert::parse_json(tests::tokenizer_golden("shared.json"), "shared.json");

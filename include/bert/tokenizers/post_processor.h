@@ -2,9 +2,10 @@
 //
 // Hugging Face's TemplateProcessing and BertProcessing are both this; another post-processor is another list of parts.
 #pragma once
-#include <bert/tokenizers/windows.h>
+#include <bert/tokenizers/encoding.h>
 
 #include <string>
+#include <utility>
 
 namespace bert::inline BERT_ABI {
 
@@ -24,6 +25,27 @@ inline std::size_t count_special(const Template& parts) {
   for (const TemplatePart& part : parts) count += part.ids.size();
   return count;
 }
+
+namespace detail {
+
+/// a followed by b; the further windows are all pairs of windows but the first, in the order of Hugging Face's
+/// merge_with.
+inline void merge(Encoding& a, const Encoding& b) {
+  std::vector<Encoding> windows;
+  const auto join = [&](const Encoding& left, const Encoding& right) {
+    append_tokens(windows.emplace_back(), left, 0, left.ids.size());
+    append_tokens(windows.back(), right, 0, right.ids.size());
+  };
+  for (const Encoding& left : a.overflowing) {
+    join(left, b);
+    for (const Encoding& right : b.overflowing) join(left, right);
+  }
+  for (const Encoding& right : b.overflowing) join(a, right);
+  append_tokens(a, b, 0, b.ids.size());
+  a.overflowing = std::move(windows);
+}
+
+}  // namespace detail
 
 /// Puts the texts' tokens and the special ones together, in all windows. (Hugging Face forgets a template's type ids in
 /// the further windows and leaves 0 for the first text, 1 for the second; with BERT's template that is the same.)

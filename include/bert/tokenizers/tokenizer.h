@@ -7,6 +7,7 @@
 #include <bert/tokenizers/json.h>
 #include <bert/tokenizers/pre_tokenizer.h>
 #include <bert/tokenizers/to_json.h>
+#include <bert/tokenizers/windows.h>
 #include <bert/tokenizers/wordpiece.h>
 
 #include <span>

@@ -1,6 +1,6 @@
-// Texts that are too long for a model: cut into windows that overlap, and windows of two texts put together.
+// Texts that are too long for a model, cut into windows that may overlap, as Hugging Face's truncate_encodings does.
 //
-// As Hugging Face's Encoding::truncate and merge_with, down to the order of the windows of a pair.
+// Another way to make a pair of texts fit is another value of Truncation and a branch in truncate_pair.
 #pragma once
 #include <bert/core/error.h>
 #include <bert/tokenizers/encoding.h>
@@ -9,22 +9,6 @@
 #include <utility>
 
 namespace bert::inline BERT_ABI::detail {
-
-/// a followed by b; the result's further windows are all pairs of their windows but the first.
-inline void merge(Encoding& a, const Encoding& b) {
-  std::vector<Encoding> windows;
-  const auto join = [&](const Encoding& left, const Encoding& right) {
-    append_tokens(windows.emplace_back(), left, 0, left.ids.size());
-    append_tokens(windows.back(), right, 0, right.ids.size());
-  };
-  for (const Encoding& left : a.overflowing) {
-    join(left, b);
-    for (const Encoding& right : b.overflowing) join(left, right);
-  }
-  for (const Encoding& right : b.overflowing) join(a, right);
-  append_tokens(a, b, 0, b.ids.size());
-  a.overflowing = std::move(windows);
-}
 
 /// Cuts into windows of `length` tokens, each repeating the last `stride` of the one before.
 inline void truncate(Encoding& encoding, std::size_t length, std::size_t stride) {
