@@ -1,5 +1,6 @@
 // The whole library, in reading order. Tensors and blocks alone are <bert/nn.h>.
 #pragma once
+// clang-format off
 #include <bert/nn.h>
 #include <bert/tokenizers/tokenizer.h>
 #include <bert/io/checkpoint.h>

@@ -11,8 +11,9 @@ inline Vec exp2_near(Vec n, Vec t) {  // 2^(n + t), n whole in [-125, 127], |t| 
   return ldexp(fma(p, t, set1(1.0f)), n);
 }
 
-/// e^x: +0 below -87.3, +inf above 88.72283 (the next float's exponential is beyond the largest). n = round(x / ln 2), t = x - n ln 2 in two parts (ln 2's high part has
-/// 12 zero bits, so n times it is exact), degree 6 in t, then n is added to the exponent.
+/// e^x: +0 below -87.3, +inf above 88.72283 (the next float's exponential is beyond the largest). n = round(x / ln 2),
+/// t = x - n ln 2 in two parts (ln 2's high part has 12 zero bits, so n times it is exact), degree 6 in t, then n is
+/// added to the exponent.
 inline Vec exp(Vec x) {
   const Vec low = set1(-87.3f), high = set1(88.72283f);
   const Vec clamped = select(x < low, low, select(high < x, high, x));
