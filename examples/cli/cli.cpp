@@ -97,7 +97,7 @@ std::optional<std::string> Lines::next() {
   std::string_view line(line_, static_cast<std::size_t>(length));
   if (line.ends_with('\n')) line.remove_suffix(1);
   if (line.ends_with('\r')) line.remove_suffix(1);
-  if (line.find_first_not_of(" \t") == line.npos) fail(place(), " is empty");
+  if (line.empty()) fail(place(), " is empty");
   return std::string(line);
 }
 
@@ -109,7 +109,11 @@ Inputs::Inputs(const Common& common) : texts_(common.texts) {
 
 std::optional<std::string> Inputs::next() {
   at_line_ = false;
-  if (!lines_) return used_ < texts_.size() ? std::optional(texts_[used_++]) : std::nullopt;
+  if (!lines_) {
+    if (used_ == texts_.size()) return std::nullopt;
+    if (texts_[used_].empty()) fail("the text is empty");
+    return texts_[used_++];
+  }
   std::optional<std::string> line = lines_->next();
   at_line_ = line.has_value();
   return line;
@@ -119,8 +123,8 @@ std::optional<std::pair<std::string, std::string>> Inputs::next_pair() {
   if (!lines_) {
     if (texts_.size() != 2) throw UsageError(concat("two texts are needed, ", texts_.size(), " given"));
     if (used_ == 2) return std::nullopt;
-    used_ = 2;
-    return std::pair(texts_[0], texts_[1]);
+    std::string first = *next();  // not in one expression: its order would be the compiler's
+    return std::pair(std::move(first), *next());
   }
   const std::optional<std::string> line = next();
   if (!line) return std::nullopt;

@@ -26,6 +26,9 @@ void add_common(CLI::App& command, Common& common);
 void add_texts(CLI::App& command, Common& common, const std::string& name = "TEXT",
                const std::string& help = "texts; none or -: read them from stdin, one a line");
 
+/// UsageError or Error for common flags that do not go with the command or do not exist yet.
+void check_common(const Common& common, const std::string& command);
+
 /// A subcommand with the common flags. `run(options)` is called with the Options once they are parsed and checked;
 /// Options has a member `Common common`.
 template <class Options>
@@ -33,16 +36,12 @@ CLI::App& add_command(CLI::App& app, const std::string& name, const std::string&
                       void (*run)(const Options&)) {
   CLI::App& command = *app.add_subcommand(name, help);
   add_common(command, options->common);
-  void check_common(const Common&, const std::string&);
   command.callback([=] {
     check_common(options->common, name);
     run(*options);
   });
   return command;
 }
-
-/// UsageError or Error for common flags that do not go with the command or do not exist yet.
-void check_common(const Common& common, const std::string& command);
 
 /// --model, else BERT_MODEL from the environment, else the model that ships with the project.
 std::filesystem::path model_path(const Common& common);

@@ -6,9 +6,21 @@ namespace bert::cli {
 using Register = void (*)(CLI::App&);
 
 void add_fill_mask(CLI::App& app);
+void add_next_sentence(CLI::App& app);
+void add_pseudo_perplexity(CLI::App& app);
+void add_embed(CLI::App& app);
+void add_similarity(CLI::App& app);
+void add_search(CLI::App& app);
+void add_tokenize(CLI::App& app);
+void add_detokenize(CLI::App& app);
+void add_forward(CLI::App& app);
+void add_attention(CLI::App& app);
+void add_info(CLI::App& app);
+void add_bench(CLI::App& app);
 
 constexpr Register kCommands[] = {
-    add_fill_mask,
+    add_fill_mask, add_next_sentence, add_pseudo_perplexity, add_embed,     add_similarity, add_search,
+    add_tokenize,  add_detokenize,    add_forward,           add_attention, add_info,       add_bench,
 };
 
 /// CLI11 takes a value "[...]" apart as a list. Texts such as "[MASK]" are to stay whole: they get a mark behind them

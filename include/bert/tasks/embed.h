@@ -5,7 +5,7 @@
 #include <bert/tasks/text_model.h>
 
 #include <algorithm>
-#include <numeric>
+#include <utility>
 
 namespace bert::inline BERT_ABI {
 
@@ -58,18 +58,27 @@ class Embedder {
   }
   std::vector<std::vector<float>> operator()(Session& session, std::span<const std::string> texts) const {
     std::vector<std::vector<float>> vectors;
-    for_each(session, texts, [&](TensorView<const float, 2> states) { vectors.push_back(pooled(states)); });
+    std::size_t i = 0;
+    stream(
+        session, [&] { return i < texts.size() ? std::optional(encode(texts[i++])) : std::nullopt; },
+        [&](TensorView<const float, 2> states) { vectors.push_back(pooled(states)); });
     return vectors;
   }
-  /// The states of every token of a text [S, dimension()], special tokens included; not normalised.
-  Tensor<float, 2> token_states(Session& session, const std::string& text) const {
-    Tensor<float, 2> kept;
-    for_each(session, std::span(&text, 1), [&](TensorView<const float, 2> states) {
-      kept = Tensor<float, 2>({states.rows(), dimension()});
-      for (std::size_t r = 0; r < states.rows(); ++r)
-        std::copy(states.row(r), states.row(r) + dimension(), kept.view().row(r));
-    });
-    return kept;
+
+  /// The parts of a call, for texts that do not come all at once: encode() puts the prompt before a text and checks
+  /// that it fits the window; stream() takes encodings from next() until it gives none (std::optional<Encoding>), runs
+  /// them in packed batches and calls visit(states [S, dimension()]) for each in order; pooled() makes a vector of
+  /// states. When next() throws, those before are visited first.
+  Encoding encode(const std::string& text) const {
+    if (text.find_first_not_of(" \t\r\n") == text.npos) fail("the text is empty");
+    return model_->encode(embed_.prompt + text, window());
+  }
+  template <class Next, class Visit>
+  void stream(Session& session, const Next& next, const Visit& visit) const;
+  std::vector<float> pooled(TensorView<const float, 2> states) const {
+    std::vector<float> vector(dimension());
+    pool<float>(mode_, normalize_, states, vector, model_->kernels());
+    return vector;
   }
 
   /// Cosine of two vectors of equal size.
@@ -103,38 +112,36 @@ class Embedder {
     fail("pooling \"", name, "\" is not supported; supported are cls, mean, max and last");
   }
 
-  /// Calls visit(states [S, H]) for every text in order, running them in packed batches.
-  template <class Visit>
-  void for_each(Session& session, std::span<const std::string> texts, const Visit& visit) const {
-    const FloatEnvironment environment;
-    PackedBatch batch;
-    Trace<float> trace;
-    const auto flush = [&] {
-      if (batch.sequences() == 0) return;
-      const auto output = model_->model.bert().forward(session, batch, embed_.layer ? &trace : nullptr);
-      const TensorView<const float, 2> states =
-          embed_.layer ? std::as_const(trace.hidden_states[*embed_.layer]).view() : output.last_hidden_state;
-      for (std::size_t b = 0; b < batch.sequences(); ++b) visit(states.slice_rows(batch.offsets[b], batch.length(b)));
-      batch = PackedBatch();
-    };
-    for (const std::string& text : texts) {
-      const Encoding encoding = model_->encode(embed_.prompt + text, window());
-      if (batch.tokens() + encoding.ids.size() > model_->options.max_tokens) flush();
-      batch.add(encoding.ids, encoding.type_ids);
-    }
-    flush();
-  }
-
-  std::vector<float> pooled(TensorView<const float, 2> states) const {
-    std::vector<float> vector(dimension());
-    pool<float>(mode_, normalize_, states.slice_columns(0, dimension()), vector, model_->kernels());
-    return vector;
-  }
-
   std::shared_ptr<const TextModel> model_;
   EmbedOptions embed_;
   PoolingMode mode_ = PoolingMode::mean;
   bool normalize_ = true;
 };
+
+template <class Next, class Visit>
+void Embedder::stream(Session& session, const Next& next, const Visit& visit) const {
+  const FloatEnvironment environment;
+  PackedBatch waiting;
+  Trace<float> trace;
+  const auto flush = [&] {
+    const PackedBatch batch = std::exchange(waiting, PackedBatch());
+    if (batch.sequences() == 0) return;
+    const auto output = model_->model.bert().forward(session, batch, embed_.layer ? &trace : nullptr);
+    const TensorView<const float, 2> states =
+        embed_.layer ? std::as_const(trace.hidden_states[*embed_.layer]).view() : output.last_hidden_state;
+    for (std::size_t b = 0; b < batch.sequences(); ++b)
+      visit(states.slice_rows(batch.offsets[b], batch.length(b)).slice_columns(0, dimension()));
+  };
+  try {
+    while (const std::optional<Encoding> encoding = next()) {
+      if (waiting.tokens() + encoding->ids.size() > model_->options.max_tokens) flush();
+      waiting.add(encoding->ids, encoding->type_ids);
+    }
+  } catch (const Error&) {
+    flush();
+    throw;
+  }
+  flush();
+}
 
 }  // namespace bert::inline BERT_ABI
