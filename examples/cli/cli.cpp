@@ -21,13 +21,24 @@ void add_common(CLI::App& command, Common& common) {
   add("--threads", common.threads, "threads; 0: all there are")->check(CLI::Range(0, 1024));
   add("--precision", common.precision, "fp32, bf16 or int8")->check(CLI::IsMember({"fp32", "bf16", "int8"}));
   add("--isa", common.isa, "instruction set to use: " BERT_ISA_NAMES);
-  add("--max-tokens", common.max_tokens, "tokens per packed batch")->check(CLI::PositiveNumber);
+  add("--max-tokens", common.max_tokens, "tokens per packed batch")->check(positive());
   add("--stride", common.stride, "read long texts in windows that overlap by so many tokens");
   add("--input", common.input, "file of texts, one a line; -: stdin");
   add("--receipt", common.receipt, "write what was run, with hashes, to this file");
   add("--progress", common.progress, "auto, always or never")->check(CLI::IsMember({"auto", "always", "never"}));
   command.add_flag("--truncate", common.truncate, "cut texts that are longer than the window")->group("Common flags");
   command.add_flag("--json", common.json, "one JSON value per input on its own line")->group("Common flags");
+}
+
+CLI::Validator positive() {
+  return CLI::Validator(
+      [](std::string& value) {
+        std::size_t number = 0;
+        const auto [rest, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+        const bool good = error == std::errc() && rest == value.data() + value.size() && number > 0;
+        return good ? std::string() : concat("\"", value, "\" is not a whole number above 0");
+      },
+      "");
 }
 
 void add_texts(CLI::App& command, Common& common, const std::string& name, const std::string& help) {

@@ -26,6 +26,9 @@ void add_common(CLI::App& command, Common& common);
 void add_texts(CLI::App& command, Common& common, const std::string& name = "TEXT",
                const std::string& help = "texts; none or -: read them from stdin, one a line");
 
+/// A check for options: a whole number above 0.
+CLI::Validator positive();
+
 /// UsageError or Error for common flags that do not go with the command or do not exist yet.
 void check_common(const Common& common, const std::string& command);
 

@@ -28,8 +28,7 @@ inline void add_embedding_flags(CLI::App& command, EmbeddingFlags& flags, bool n
                   "how token states become one vector (default: as the model says, or mean)")
       ->check(CLI::IsMember(modes));
   command.add_option("--prompt", flags.prompt, "put before every text");
-  command.add_option("--truncate-dim", flags.truncate_dim, "keep the first so many numbers")
-      ->check(CLI::PositiveNumber);
+  command.add_option("--truncate-dim", flags.truncate_dim, "keep the first so many numbers")->check(positive());
   command.add_option("--layer", flags.layer, "states of this layer, 0 the embeddings (default: the last)");
 }
 

@@ -70,7 +70,11 @@ int run(int argc, char** argv) {
     print(version.what());
     return 0;
   } catch (const CLI::ParseError& error) {
-    return report(error.what(), 2);
+    if (!app.get_subcommands().empty()) return report(error.what(), 2);
+    const std::vector<std::string> unknown = app.remaining();
+    return report(concat(unknown.empty() ? "a command is missing" : concat("unknown command ", unknown[0]),
+                         ": bert --help lists them"),
+                  2);
   }
 }
 

@@ -83,9 +83,7 @@ void add_search(CLI::App& app) {
   add_texts(command, flags->common, "QUERY");
   add_embedding_flags(command, flags->embedding);
   command.add_option("--corpus", flags->corpus, "file of texts, one a line")->required();
-  command.add_option("--top-k", flags->top_k, "how many for each query")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  command.add_option("--top-k", flags->top_k, "how many for each query")->check(positive())->capture_default_str();
 }
 
 }  // namespace bert::cli
