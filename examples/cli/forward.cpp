@@ -47,9 +47,11 @@ PackedBatch read_batch(const ForwardFlags& flags, const Checkpoint& checkpoint, 
   const Encoding encoding = load_tokenizer(checkpoint)
                                 .encode(*text, {.max_length = cut ? window : 0,
                                                 .truncation = cut ? Truncation::longest_first : Truncation::none});
+  if (std::count(encoding.special_tokens_mask.begin(), encoding.special_tokens_mask.end(), 0) == 0)
+    fail("the text is empty");
   if (encoding.ids.size() > window)
     fail("the text has ", encoding.ids.size(), " tokens, the model's window is ", window,
-         ": shorten it or cut it with --truncate");
+         ": shorten it, cut it with --truncate, or, where the command takes it, slide over it with --stride");
   return PackedBatch(encoding.ids, encoding.type_ids);
 }
 

@@ -6,7 +6,7 @@ namespace {
 
 struct InfoFlags {
   Common common;
-  std::string lengths = "128";
+  std::string lengths;
 };
 
 /// "128,64" -> {128, 64}
@@ -24,11 +24,13 @@ std::vector<std::size_t> parse_lengths(std::string_view text) {
 }
 
 void run(const InfoFlags& flags) {
-  const std::vector<std::size_t> lengths = parse_lengths(flags.lengths);
+  std::vector<std::size_t> lengths;
+  if (!flags.lengths.empty()) lengths = parse_lengths(flags.lengths);
   const Checkpoint checkpoint = Checkpoint::open(model_path(flags.common));
   const KernelTable<float>& kernels =
       flags.common.isa.empty() ? default_kernels<float>() : kernels_for(flags.common.isa);
   const BertForPreTraining<float> model(checkpoint, kernels);
+  if (lengths.empty()) lengths.push_back(std::min<std::size_t>(128, model.config().max_position_embeddings));
   std::size_t parameters = 0;
   for (const TensorRef& tensor : checkpoint.tensors()) parameters += tensor.elements();
   const std::size_t workspace =
@@ -61,7 +63,7 @@ void run(const InfoFlags& flags) {
   table.row({"tokenizer sha256", tokenizer.empty() ? "no tokenizer" : tokenizer});
   table.row({"instruction set", kernels.name});
   table.row({"memory", concat("weights ", parameters * sizeof(float), " bytes, working ", workspace, " bytes for ",
-                              flags.lengths, " tokens")});
+                              flags.lengths.empty() ? concat(lengths[0]) : flags.lengths, " tokens")});
   table.row({"provenance", or_null(checkpoint.provenance())});
   table.print();
 }
@@ -71,7 +73,7 @@ void run(const InfoFlags& flags) {
 void add_info(CLI::App& app) {
   const auto flags = std::make_shared<InfoFlags>();
   CLI::App& command = add_command(app, "info", "what a model is, and the memory it needs", flags, run);
-  command.add_option("--lengths", flags->lengths, "sequence lengths to plan for: 128,128")->capture_default_str();
+  command.add_option("--lengths", flags->lengths, "sequence lengths to plan for, as in 128,128 (default: 128)");
 }
 
 }  // namespace bert::cli
