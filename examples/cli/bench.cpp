@@ -227,10 +227,10 @@ void add_bench(CLI::App& app) {
       ->needs(lengths)
       ->capture_default_str();
   command.add_option("--sentences", flags->sentences, "sentences a batch, with --lengths")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->needs(lengths)
       ->capture_default_str();
-  command.add_option("--repeat", flags->repeat, "times each; default: for about a second")->check(CLI::PositiveNumber);
+  command.add_option("--repeat", flags->repeat, "times each; default: for about a second")->check(positive());
   command.add_option("--tokenizer", flags->tokenizer, "file of text to tokenize in memory, ids only")
       ->excludes(shapes)
       ->excludes(lengths);

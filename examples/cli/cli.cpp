@@ -131,18 +131,23 @@ std::optional<std::string> Inputs::next() {
 }
 
 std::optional<std::pair<std::string, std::string>> Inputs::next_pair() {
+  const auto whole = [](std::string first, std::string second) {
+    for (const std::string* text : {&first, &second})
+      if (text->find_first_not_of(" \t\r\n") == text->npos) fail("the text is empty");
+    return std::pair(std::move(first), std::move(second));
+  };
   if (!lines_) {
     if (texts_.size() != 2) throw UsageError(concat("two texts are needed, ", texts_.size(), " given"));
     if (used_ == 2) return std::nullopt;
     std::string first = *next();  // not in one expression: its order would be the compiler's
-    return std::pair(std::move(first), *next());
+    return whole(std::move(first), *next());
   }
   const std::optional<std::string> line = next();
   if (!line) return std::nullopt;
   const std::size_t tab = line->find('\t');
   if (tab == line->npos || line->find('\t', tab + 1) != line->npos)
     explain([] { fail("expected two texts with a tab between"); });
-  return std::pair(line->substr(0, tab), line->substr(tab + 1));
+  return explain([&] { return whole(line->substr(0, tab), line->substr(tab + 1)); });
 }
 
 std::optional<std::size_t> Inputs::count() const { return lines_ ? std::nullopt : std::optional(texts_.size()); }

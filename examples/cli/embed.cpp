@@ -9,7 +9,7 @@ namespace {
 struct EmbedFlags {
   Common common;
   EmbeddingFlags embedding;
-  std::optional<bool> normalize;
+  bool normalize = false, no_normalize = false;
   std::string output;
 };
 
@@ -91,12 +91,12 @@ class Sink {
 
 void run(const EmbedFlags& flags) {
   const bool tokens = flags.embedding.pooling == "none";
-  if (tokens && flags.normalize.value_or(false)) throw UsageError("--normalize does not go with --pooling none");
+  if (tokens && flags.normalize) throw UsageError("--normalize does not go with --pooling none");
   if (!flags.output.empty() && !flags.output.ends_with(".npy") && !flags.output.ends_with(".jsonl"))
     throw UsageError(concat("--output ", flags.output, ": the name must end in .npy or .jsonl"));
   Inputs inputs(flags.common);
   EmbedOptions options = flags.embedding.options();
-  options.normalize = flags.normalize;
+  if (flags.normalize || flags.no_normalize) options.normalize = flags.normalize;
   const auto model = open_model(flags.common);
   const Embedder embedder(model, options);
   Sink sink(flags, *model);
@@ -121,8 +121,9 @@ void add_embed(CLI::App& app) {
   CLI::App& command = add_command(app, "embed", "a vector for each text", flags, run);
   add_texts(command, flags->common);
   add_embedding_flags(command, flags->embedding, true);
-  command.add_flag("--normalize,!--no-normalize", flags->normalize,
-                   "to unit length, or not (default: as the model says, or yes)");
+  CLI::Option* yes =
+      command.add_flag("--normalize", flags->normalize, "to unit length (default: as the model says, or yes)");
+  command.add_flag("--no-normalize", flags->no_normalize, "as it is pooled")->excludes(yes);
   command.add_option("--output", flags->output, "write here in place of stdout: FILE.npy or FILE.jsonl");
 }
 

@@ -43,8 +43,8 @@ void run(const FillMaskFlags& flags) {
     print_heading(flags.common, text);
     for (std::size_t m = 0; m < masks.size(); ++m) {
       if (masks.size() > 1) print(concat("mask ", m + 1));
-      Table table("rll");
-      for (const MaskGuess& guess : masks[m]) table.row({fixed(guess.score, 4), guess.token_str, guess.sequence});
+      Table table("lrl");
+      for (const MaskGuess& guess : masks[m]) table.row({guess.token_str, fixed(guess.score, 4), guess.sequence});
       table.print();
     }
   });
@@ -56,9 +56,7 @@ void add_fill_mask(CLI::App& app) {
   const auto flags = std::make_shared<FillMaskFlags>();
   CLI::App& command = add_command(app, "fill-mask", "the likeliest words for each [MASK]", flags, run);
   add_texts(command, flags->common);
-  command.add_option("--top-k", flags->top_k, "how many for each mask")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  command.add_option("--top-k", flags->top_k, "how many for each mask")->check(positive())->capture_default_str();
   command.add_option("--targets", flags->targets, "score these words only, commas between: a,b");
 }
 

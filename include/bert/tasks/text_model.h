@@ -46,6 +46,8 @@ struct TextModel {
     return checked(tokenizer.encode(text, fitting(window)), window);
   }
   Encoding encode(std::string_view a, std::string_view b, std::size_t window = 0) const {
+    for (std::string_view text : {a, b})
+      if (text.find_first_not_of(" \t\r\n") == text.npos) fail("a text of the pair is empty");
     return checked(tokenizer.encode(a, b, fitting(window)), window);
   }
 
