@@ -1,5 +1,6 @@
-// The baseline: Eigen on one thread, on the cases of bench_kernels.cpp. This file alone is compiled for the machine it
-// is built on (bench/CMakeLists.txt), since Eigen chooses its instruction set when it is compiled.
+// The baseline: Eigen on one thread, on the cases of bench_kernels.cpp. Eigen chooses its instruction set when it is
+// compiled, so this file alone has flags for one (BERT_BENCH_EIGEN_FLAGS in bench/CMakeLists.txt); it registers nothing
+// on a CPU without it.
 #define EIGEN_DONT_PARALLELIZE
 #include "peak.h"
 
@@ -92,7 +93,18 @@ void register_rows() {
   }
 }
 
-[[maybe_unused]] const bool registered = (register_gemm(), register_attention(), register_rows(), true);
+bool cpu_runs_this() {
+#if defined(__AVX512F__)
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
+#elif defined(__AVX2__)
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+  return true;
+#endif
+}
+
+[[maybe_unused]] const bool registered =
+    cpu_runs_this() && (register_gemm(), register_attention(), register_rows(), true);
 
 }  // namespace
 }  // namespace bench
