@@ -24,6 +24,9 @@ struct Times {
   double min_ms, median_ms;
 };
 
+/// A measurement as JSON: a float32, as every number of the program.
+std::string measured(double value) { return json(static_cast<float>(value)); }
+
 /// Calls work() once to warm up, then `repeat` times; 0: for about a second, at least 5 and at most 200 times.
 template <class Work>
 Times measure(std::size_t repeat, const Work& work) {
@@ -132,9 +135,9 @@ void bench_shapes(const BenchFlags& flags, const BertModel<float>& model, Sessio
     const int threads = session.threads.count();
     if (flags.common.json)
       print(concat("{\"batch\":", batch, ",\"seq\":", seq, ",\"threads\":", threads, ",\"precision\":\"fp32\",\"isa\":",
-                   json(model.kernels().name), ",\"min_ms\":", fixed(times.min_ms, 4),
-                   ",\"median_ms\":", fixed(times.median_ms, 4), ",\"tokens_per_s\":", fixed(tokens_per_s, 1),
-                   ",\"gflops\":", fixed(gflops, 2), ",\"percent_of_peak\":", fixed(gflops / peak * 100, 1), "}"));
+                   json(model.kernels().name), ",\"min_ms\":", measured(times.min_ms),
+                   ",\"median_ms\":", measured(times.median_ms), ",\"tokens_per_s\":", measured(tokens_per_s),
+                   ",\"gflops\":", measured(gflops), ",\"percent_of_peak\":", measured(gflops / peak * 100), "}"));
     else
       table.row({concat(batch), concat(seq), concat(threads), model.kernels().name, fixed(times.min_ms, 3),
                  fixed(times.median_ms, 3), fixed(tokens_per_s, 0), fixed(gflops, 1), fixed(gflops / peak * 100, 1)});
@@ -165,8 +168,8 @@ void bench_lengths(const BenchFlags& flags, const BertModel<float>& model, Sessi
   if (flags.common.json)
     return print(concat("{\"sentences\":", sentences, ",\"tokens\":", tokens, ",\"order\":", json(flags.order),
                         ",\"precision\":\"fp32\",\"threads\":", session.threads.count(),
-                        ",\"min_ms\":", fixed(times.min_ms, 4), ",\"median_ms\":", fixed(times.median_ms, 4),
-                        ",\"sentences_per_s\":", fixed(per_second, 1), "}"));
+                        ",\"min_ms\":", measured(times.min_ms), ",\"median_ms\":", measured(times.median_ms),
+                        ",\"sentences_per_s\":", measured(per_second), "}"));
   print(concat(sentences, " sentences of ", tokens, " tokens, order ", flags.order, ", ", session.threads.count(),
                " threads: ", fixed(times.min_ms, 1), " ms, ", fixed(per_second, 0), " sentences/s"));
 }
@@ -200,7 +203,7 @@ void bench_tokenizer(const BenchFlags& flags, const Session& session) {
   const double speed = static_cast<double>(bytes) / times.min_ms * 1e-3;
   if (flags.common.json)
     return print(concat("{\"bytes\":", bytes, ",\"tokens\":", tokens, ",\"threads\":", session.threads.count(),
-                        ",\"mb_per_s\":", fixed(speed, 2), "}"));
+                        ",\"mb_per_s\":", measured(speed), "}"));
   print(
       concat(bytes, " bytes, ", tokens, " tokens, ", session.threads.count(), " threads: ", fixed(speed, 1), " MB/s"));
 }

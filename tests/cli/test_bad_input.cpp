@@ -167,6 +167,9 @@ TEST_CASE("an empty text is an error", "[cli][bad]") {
     check_error(tiny.with("next-sentence", {"--json", "the cat", empty}), 1, {"empty"});
     check_error(tiny.with("similarity", {"--json", "the cat", empty}), 1, {"empty"});
   }
+  for (const char* command : {"next-sentence", "similarity"})
+    for (const char* pair : {"the cat\t\n", "\tthe cat\n"})
+      check_error(tiny.with(command, {"--json"}), 1, {"line 1", "empty"}, pair);
   for (const char* command : {"fill-mask", "embed", "tokenize", "next-sentence"})
     check_error(tiny.with(command, {"--json"}), 1, {"empty"});  // nothing on stdin either
 }
