@@ -2,12 +2,16 @@
 //
 // Numerics rule 1: k runs in blocks of 256; inside a block an output element is one FMA chain over ascending k from +0,
 // and block sums are added in ascending order. Tile shape, loop order and threads are free, and none of them changes a
-// bit. Layout: weights [N/NR][K][NR], NR = 16 * gemm_vecs. A strip of up to gemm_rows rows of A is copied to a fixed
-// stride (a 3072-wide row stride would map all rows of a tile to one cache set), then multiplied with a block of
-// panels.
+// bit. Layout: weights [N/NR][K][NR], NR = 16 * gemm_vecs.
+//
+// Loops, from the outside: rows by 128, so that C's part stays in L2; columns by 384 KB of weights, which stay in L2
+// too; k-blocks; strips of gemm_rows rows, copied to a fixed stride in L1 (a 3072-wide row stride would map all rows of
+// a tile to one cache set); panels, whose weights stream from L2. Every tile also fetches its share of the weights of
+// the next k-block into L2: without that the first strip waits for memory (measured: 74 -> 85 % of the peak).
 
 inline constexpr std::size_t panel_width = lanes * gemm_vecs;
 inline constexpr std::size_t panels_per_block = 384 * 1024 / (k_block * panel_width * sizeof(float));  // stays in L2
+inline constexpr std::size_t row_block = 128;
 
 inline void pack(const PackArgs<float>& args) {
   for (std::size_t row = 0; row < args.rows;) {
@@ -24,36 +28,63 @@ inline void pack(const PackArgs<float>& args) {
   }
 }
 
-/// C[Rows, NR] (+)= A[Rows, count] B[count, NR] with every accumulator in a register. A's row stride is k_block.
+/// What one tile computes: c[Rows, NR] = a[Rows, count] b[count, NR] (+ c) (+ bias) (+ residual).
+struct Tile {
+  const float *a, *b;  // a's row stride is k_block
+  std::size_t count;
+  float* c;
+  std::size_t c_stride;
+  bool add;               // to what c holds from earlier k-blocks
+  const float* bias;      // [NR] or null
+  const float* residual;  // [Rows, NR] or null
+  std::size_t residual_stride;
+  const float* next;       // weights to fetch into L2 meanwhile,
+  std::size_t next_lines;  // so many cache lines every `fetch_steps` steps of k
+};
+inline constexpr std::size_t fetch_steps = 8, cache_line = 64 / sizeof(float);
+
+/// Every accumulator stays in a register. Weights are fetched into L1 `fetch_steps` steps before they are used.
 template <std::size_t Rows>
-inline void gemm_tile(const float* a, const float* b, std::size_t count, float* c, std::size_t c_stride, bool add) {
+inline void gemm_tile(const Tile& tile) {
   Vec sum[Rows][gemm_vecs];
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < Rows; ++r)
 #pragma GCC unroll 2
     for (std::size_t v = 0; v < gemm_vecs; ++v) sum[r][v] = set1(0.0f);
-  for (std::size_t k = 0; k < count; ++k) {
-    Vec weight[gemm_vecs];
+  const float *a = tile.a, *b = tile.b, *next = tile.next;
+  for (std::size_t left = tile.count; left > 0;) {
+    for (std::size_t i = 0; i < tile.next_lines; ++i, next += cache_line) __builtin_prefetch(next, 0, 2);
+    const std::size_t steps = left < fetch_steps ? left : fetch_steps;
+    left -= steps;
+    for (const float* end = a + steps; a != end; ++a, b += panel_width) {
 #pragma GCC unroll 2
-    for (std::size_t v = 0; v < gemm_vecs; ++v) weight[v] = load(b + k * panel_width + v * lanes);
+      for (std::size_t i = 0; i < panel_width; i += cache_line)
+        __builtin_prefetch(b + fetch_steps * panel_width + i, 0, 3);
+      Vec weight[gemm_vecs];
+#pragma GCC unroll 2
+      for (std::size_t v = 0; v < gemm_vecs; ++v) weight[v] = load(b + v * lanes);
 #pragma GCC unroll 16
-    for (std::size_t r = 0; r < Rows; ++r) {
-      Vec x = set1(a[r * k_block + k]);
-      keep_broadcast(x);
+      for (std::size_t r = 0; r < Rows; ++r) {
+        Vec x = set1(a[r * k_block]);
+        keep_broadcast(x);
 #pragma GCC unroll 2
-      for (std::size_t v = 0; v < gemm_vecs; ++v) sum[r][v] = fma(x, weight[v], sum[r][v]);
+        for (std::size_t v = 0; v < gemm_vecs; ++v) sum[r][v] = fma(x, weight[v], sum[r][v]);
+      }
     }
   }
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < Rows; ++r)
 #pragma GCC unroll 2
     for (std::size_t v = 0; v < gemm_vecs; ++v) {
-      float* to = c + r * c_stride + v * lanes;
-      store(to, add ? load(to) + sum[r][v] : sum[r][v]);
+      float* to = tile.c + r * tile.c_stride + v * lanes;
+      Vec x = tile.add ? load(to) + sum[r][v] : sum[r][v];
+      if (tile.bias) x = x + load(tile.bias + v * lanes);
+      if (tile.residual) x = x + load(tile.residual + r * tile.residual_stride + v * lanes);
+      store(to, x);
     }
 }
 
-using TileFunction = void (*)(const float*, const float*, std::size_t, float*, std::size_t, bool);
+using TileFunction = void (*)(const Tile&);
 template <std::size_t... Index>
 inline TileFunction tile_for(std::size_t rows, std::index_sequence<Index...>) {
   static constexpr TileFunction tiles[] = {gemm_tile<Index + 1>...};
@@ -61,13 +92,16 @@ inline TileFunction tile_for(std::size_t rows, std::index_sequence<Index...>) {
 }
 inline TileFunction tile_for(std::size_t rows) { return tile_for(rows, std::make_index_sequence<gemm_rows>()); }
 
-/// A panel cut by the matrix's edge goes through a full-width tile on the stack.
-inline void gemm_edge_tile(TileFunction tile, const float* a, const float* b, std::size_t count, float* c,
-                           std::size_t c_stride, bool add, std::size_t rows, std::size_t columns) {
+/// A panel cut by the matrix's edge goes through a full-width tile on the stack, its epilogue through gemm_epilogue.
+inline void gemm_edge_tile(TileFunction function, Tile tile, std::size_t rows, std::size_t columns) {
   alignas(64) float whole[gemm_rows * panel_width];
-  for (std::size_t r = 0; add && r < rows; ++r)
-    for (std::size_t n = 0; n < panel_width; ++n) whole[r * panel_width + n] = n < columns ? c[r * c_stride + n] : 0.0f;
-  tile(a, b, count, whole, panel_width, add);
+  float* const c = tile.c;
+  for (std::size_t r = 0; tile.add && r < rows; ++r)
+    for (std::size_t n = 0; n < panel_width; ++n)
+      whole[r * panel_width + n] = n < columns ? c[r * tile.c_stride + n] : 0.0f;
+  const std::size_t c_stride = std::exchange(tile.c_stride, panel_width);
+  tile.c = whole, tile.bias = nullptr, tile.residual = nullptr;
+  function(tile);
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t n = 0; n < columns; ++n) c[r * c_stride + n] = whole[r * panel_width + n];
 }
@@ -96,44 +130,82 @@ inline RowFunction epilogue_for(Activation kind) {
   return rows[static_cast<int>(kind)];
 }
 
-/// One k-block of one strip of rows against panels [panel_begin, panel_end).
-inline void gemm_strip(const GemmArgs<float>& args, std::size_t row, std::size_t rows, std::size_t k0,
-                       std::size_t panel_begin, std::size_t panel_end) {
-  const std::size_t count = args.k - k0 < k_block ? args.k - k0 : k_block;
-  alignas(64) float a[gemm_rows * k_block];
-  for (std::size_t r = 0; r < rows; ++r)
-    std::memcpy(a + r * k_block, args.a + (row + r) * args.a_stride + k0, count * sizeof(float));
-  const TileFunction tile = tile_for(rows);
-  for (std::size_t panel = panel_begin; panel < panel_end; ++panel) {
-    const std::size_t column = panel * panel_width, columns = args.n - column;
-    const float* b = args.packed + (panel * args.k + k0) * panel_width;
-    float* c = args.c + row * args.c_stride + column;
-    if (columns >= panel_width)
-      tile(a, b, count, c, args.c_stride, k0 > 0);
-    else
-      gemm_edge_tile(tile, a, b, count, c, args.c_stride, k0 > 0, rows, columns);
-  }
+/// The panels that a strip is multiplied with: a block of weights.
+struct PanelBlock {
+  std::size_t begin, end;  // panels
+  std::size_t k0;
+  const float* next;  // the block that follows, laid out alike; null after the last
+};
+/// Rows of A and C, and which part of the next block's weights they fetch.
+struct Strip {
+  std::size_t row, rows;
+  std::size_t part, parts;
+};
+
+/// What the tile does not do itself: other activations than linear, and the panel cut by the matrix's edge.
+inline void gemm_epilogue(const GemmArgs<float>& args, const Strip& strip, std::size_t begin, std::size_t end) {
+  const RowFunction finish = epilogue_for(args.activation);
+  for (std::size_t r = strip.row; begin < end && r < strip.row + strip.rows; ++r)
+    finish(args.c + r * args.c_stride + begin, args.bias ? args.bias + begin : nullptr,
+           args.residual ? args.residual + r * args.residual_stride + begin : nullptr, end - begin);
 }
 
-inline void gemm_epilogue(const GemmArgs<float>& args, std::size_t row, std::size_t rows, std::size_t column,
-                          std::size_t end) {
-  if (!args.bias && !args.residual && args.activation == Activation::linear) return;
-  const RowFunction finish = epilogue_for(args.activation);
-  for (std::size_t r = row; r < row + rows; ++r)
-    finish(args.c + r * args.c_stride + column, args.bias ? args.bias + column : nullptr,
-           args.residual ? args.residual + r * args.residual_stride + column : nullptr, end - column);
+inline void copy_row(const float* from, std::size_t count, float* to) {
+  std::size_t i = 0;
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
+    const Vec v0 = load(from + i), v1 = load(from + i + lanes);
+    const Vec v2 = load(from + i + 2 * lanes), v3 = load(from + i + 3 * lanes);
+    store(to + i, v0), store(to + i + lanes, v1), store(to + i + 2 * lanes, v2), store(to + i + 3 * lanes, v3);
+  }
+  for (; i < count; i += lanes) store_first(to + i, count - i, load_first(from + i, count - i, 0.0f));
+}
+
+inline void gemm_strip(const GemmArgs<float>& args, const PanelBlock& block, const Strip& strip) {
+  const std::size_t count = args.k - block.k0 < k_block ? args.k - block.k0 : k_block;
+  alignas(64) float a[gemm_rows * k_block];
+  for (std::size_t r = 0; r < strip.rows; ++r)
+    copy_row(args.a + (strip.row + r) * args.a_stride + block.k0, count, a + r * k_block);
+  const bool last = block.k0 + k_block >= args.k, fused = last && args.activation == Activation::linear;
+  // Each of the strip's fetches takes `each` lines a time; together the strips fetch a panel's k-block once.
+  constexpr std::size_t lines = k_block * panel_width / cache_line;
+  const std::size_t times = (count + fetch_steps - 1) / fetch_steps * strip.parts, each = (lines + times - 1) / times;
+  const std::size_t first = strip.part * (times / strip.parts) * each;
+  const TileFunction function = tile_for(strip.rows);
+  for (std::size_t panel = block.begin; panel < block.end; ++panel) {
+    const std::size_t column = panel * panel_width;
+    const std::size_t ahead = (panel - block.begin) * args.k * panel_width + first * cache_line;
+    const Tile tile{a,
+                    args.packed + (panel * args.k + block.k0) * panel_width,
+                    count,
+                    args.c + strip.row * args.c_stride + column,
+                    args.c_stride,
+                    block.k0 > 0,
+                    fused && args.bias ? args.bias + column : nullptr,
+                    fused && args.residual ? args.residual + strip.row * args.residual_stride + column : nullptr,
+                    args.residual_stride,
+                    block.next ? block.next + ahead : nullptr,
+                    block.next && first < lines ? each : 0};
+    args.n - column >= panel_width ? function(tile) : gemm_edge_tile(function, tile, strip.rows, args.n - column);
+  }
+  if (!last) return;
+  const std::size_t end = block.end * panel_width < args.n ? block.end * panel_width : args.n;
+  gemm_epilogue(args, strip, fused ? end / panel_width * panel_width : block.begin * panel_width, end);
 }
 
 inline void gemm(const GemmArgs<float>& args) {
-  const std::size_t strips = (args.rows + gemm_rows - 1) / gemm_rows;
-  for (std::size_t p0 = args.panel_begin; p0 < args.panel_end; p0 += panels_per_block) {
-    const std::size_t p1 = p0 + panels_per_block < args.panel_end ? p0 + panels_per_block : args.panel_end;
-    const std::size_t column = p0 * panel_width, end = p1 * panel_width < args.n ? p1 * panel_width : args.n;
-    for (std::size_t k0 = 0; k0 < args.k; k0 += k_block)
-      for (std::size_t s = 0; s < strips; ++s) {  // even strips: 16 rows are 8 + 8, never 14 + 2
-        const std::size_t row = args.rows * s / strips, rows = args.rows * (s + 1) / strips - row;
-        gemm_strip(args, row, rows, k0, p0, p1);
-        if (k0 + k_block >= args.k) gemm_epilogue(args, row, rows, column, end);
+  const std::size_t strips = (args.rows + gemm_rows - 1) / gemm_rows, groups = (args.rows + row_block - 1) / row_block;
+  for (std::size_t g = 0; g < groups; ++g)
+    for (std::size_t p0 = args.panel_begin; p0 < args.panel_end; p0 += panels_per_block) {
+      const std::size_t p1 = p0 + panels_per_block < args.panel_end ? p0 + panels_per_block : args.panel_end;
+      const std::size_t first = strips * g / groups, end = strips * (g + 1) / groups;
+      for (std::size_t k0 = 0; k0 < args.k; k0 += k_block) {
+        const float* next = k0 + k_block < args.k ? args.packed + (p0 * args.k + k0 + k_block) * panel_width
+                            : p1 < args.panel_end ? args.packed + p1 * args.k * panel_width
+                                                  : nullptr;
+        for (std::size_t s = first; s < end; ++s) {  // even strips: 16 rows are 8 + 8, never 14 + 2
+          const std::size_t row = args.rows * s / strips;
+          gemm_strip(args, {p0, p1, k0, next}, {row, args.rows * (s + 1) / strips - row, s - first, end - first});
+        }
       }
-  }
+    }
 }

@@ -9,8 +9,12 @@
 #pragma once
 #include <bert/core/error.h>
 
+#include <sys/mman.h>
+
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <new>
 #include <span>
@@ -72,16 +76,25 @@ class TensorView {
   std::size_t row_stride_ = 0;
 };
 
-/// 64-byte aligned memory for `count` elements, not initialised.
+/// 64-byte aligned memory for `count` elements, not initialised. From 2 MiB up it is aligned to that size and the
+/// system is asked for pages of it: a matrix product that streams weights through 4 KiB pages loses 3 to 8 % to address
+/// translation.
 template <class T>
 struct AlignedDelete {
-  void operator()(T* p) const { ::operator delete[](p, std::align_val_t(64)); }
+  void operator()(T* p) const { std::free(p); }
 };
 template <class T>
 using AlignedArray = std::unique_ptr<T[], AlignedDelete<T>>;
 template <class T>
 AlignedArray<T> make_aligned(std::size_t count) {
-  return AlignedArray<T>(static_cast<T*>(::operator new[](count * sizeof(T), std::align_val_t(64))));
+  constexpr std::size_t huge = std::size_t{2} << 20;
+  const std::size_t bytes = count * sizeof(T), alignment = bytes >= huge ? huge : 64;
+  if (count > SIZE_MAX / 2 / sizeof(T)) throw std::bad_alloc();
+  void* const memory =
+      std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment + (bytes == 0) * 64);
+  if (!memory) throw std::bad_alloc();
+  if (bytes >= huge) madvise(memory, bytes / huge * huge, MADV_HUGEPAGE);  // a hint: failing is no failure
+  return AlignedArray<T>(static_cast<T*>(memory));
 }
 
 /// Owns a dense tensor, 64-byte aligned, zero at first. Moves, does not copy.
