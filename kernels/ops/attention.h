@@ -3,14 +3,18 @@
 // Keys and values are packed once, then strips of query rows pass through: scores [rows, S] by the GEMM tile, a
 // full-row softmax kept unnormalised, values by the GEMM tile again, and one multiplication by 1 / sum at the head's D
 // outputs. No [S, S] matrix exists unless the caller asks for the probabilities. There is no mask: a batch holds no
-// padding.
+// padding. Queries and scores of a strip lie as the tile reads them, [columns / k_block][gemm_rows][k_block], so
+// nothing is copied in between.
 
 inline std::size_t round_up(std::size_t n, std::size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
+inline constexpr std::size_t strip_block = gemm_rows * k_block;  // elements of one k-block of a strip
+inline std::size_t strip_size(std::size_t columns) { return round_up(columns, k_block) * gemm_rows; }
+
 /// Elements of scratch: packed keys, packed values, one strip of scaled queries and one of scores.
 inline std::size_t attention_scratch(std::size_t length, std::size_t head_size) {
-  return round_up(length, panel_width) * head_size + round_up(head_size, panel_width) * length +
-         gemm_rows * round_up(length, lanes) + gemm_rows * round_up(head_size, lanes);
+  return round_up(length, panel_width) * head_size + round_up(head_size, panel_width) * length + strip_size(length) +
+         strip_size(head_size);
 }
 
 inline void pack_keys(const AttentionArgs<float>& args, float* packed) {
@@ -30,12 +34,45 @@ inline void pack_values(const AttentionArgs<float>& args, float* packed) {
       }
 }
 
+/// c [rows, N] = a [rows, K] b for a strip `a`; c's column n lies at n / k_block * c_block + n % k_block. Padded: c has
+/// room for whole panels.
+inline void multiply_strip(const float* a, std::size_t rows, const float* packed, std::size_t k, float* c,
+                           std::size_t c_stride, std::size_t c_block, std::size_t n, bool padded) {
+  const TileFunction function = tile_for(rows);
+  for (std::size_t column = 0; column < n; column += panel_width)
+    for (std::size_t k0 = 0; k0 < k; k0 += k_block) {
+      const std::size_t count = k - k0 < k_block ? k - k0 : k_block;
+      const Tile tile{a + k0 / k_block * strip_block,
+                      packed + (column / panel_width * k + k0) * panel_width,
+                      count,
+                      c + column / k_block * c_block + column % k_block,
+                      c_stride,
+                      k0 > 0,
+                      nullptr,
+                      nullptr,
+                      0,
+                      nullptr,
+                      0};
+      padded || n - column >= panel_width ? function(tile) : gemm_edge_tile(function, tile, rows, n - column);
+    }
+}
+
+/// Query rows [row, row + rows), scaled, as a strip.
+inline void pack_queries(const AttentionArgs<float>& args, std::size_t row, std::size_t rows, float* strip) {
+  const Vec scale = set1(args.scale);
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t i = 0; i < args.head_size; i += lanes) {
+      const Vec x = load_first(args.q + (row + r) * args.stride + i, args.head_size - i, 0.0f);
+      store(strip + i / k_block * strip_block + r * k_block + i % k_block, x * scale);
+    }
+}
+
 inline void attention(const AttentionArgs<float>& args) {
   const std::size_t length = args.length, size = args.head_size;
   float* keys = args.scratch;
   float* values = keys + round_up(length, panel_width) * size;
   float* scores = values + round_up(size, panel_width) * length;
-  float* queries = scores + gemm_rows * round_up(length, lanes);
+  float* queries = scores + strip_size(length);
   pack_keys(args, keys);
   pack_values(args, values);
 
@@ -43,34 +80,22 @@ inline void attention(const AttentionArgs<float>& args) {
   for (std::size_t strip = 0; strip < strips; ++strip) {
     const std::size_t row = args.row_begin + count * strip / strips;
     const std::size_t rows = args.row_begin + count * (strip + 1) / strips - row;
-    for (std::size_t r = 0; r < rows; ++r) {
-      std::memcpy(queries + r * size, args.q + (row + r) * args.stride, size * sizeof(float));
-      scale_row(queries + r * size, size, args.scale);
-    }
-    // scores = (scale q) k^T   [rows, S]
-    GemmArgs<float> product{};
-    product.a = queries, product.a_stride = size, product.packed = keys;
-    product.c = scores, product.c_stride = length;
-    product.rows = rows, product.n = length, product.k = size;
-    product.panel_end = (length + panel_width - 1) / panel_width;
-    gemm(product);
+    float* out = args.out + row * args.out_stride;
     float inverse[gemm_rows];
+    pack_queries(args, row, rows, queries);
+    multiply_strip(queries, rows, keys, size, scores, k_block, strip_block, length, true);  // (scale q) k^T   [rows, S]
     for (std::size_t r = 0; r < rows; ++r) {
       float largest = 0.0f;
-      inverse[r] = 1.0f / exp_row(scores + r * length, length, largest);
+      inverse[r] = 1.0f / exp_row(scores + r * k_block, length, strip_block, largest);
     }
-    // out = (exp(scores - max) v) / sum   [rows, D]
-    product.a = scores, product.a_stride = length, product.packed = values;
-    product.c = args.out + row * args.out_stride, product.c_stride = args.out_stride;
-    product.n = size, product.k = length;
-    product.panel_end = (size + panel_width - 1) / panel_width;
-    gemm(product);
+    multiply_strip(scores, rows, values, length, out, args.out_stride, k_block, size,
+                   false);  // exp(scores - max) v [rows, D]
     for (std::size_t r = 0; r < rows; ++r) {
-      scale_row(product.c + r * args.out_stride, size, inverse[r]);
+      scale_row(out + r * args.out_stride, size, inverse[r]);
       if (!args.probabilities) continue;
-      float* row_out = args.probabilities + (row + r) * length;
-      std::memcpy(row_out, scores + r * length, length * sizeof(float));
-      scale_row(row_out, length, inverse[r]);
+      for (std::size_t i = 0; i < length; ++i)
+        args.probabilities[(row + r) * length + i] =
+            scores[i / k_block * strip_block + r * k_block + i % k_block] * inverse[r];
     }
   }
 }

@@ -5,19 +5,17 @@
 // that fill with the operation's neutral element, so a row's result does not depend on where in memory it lies.
 
 inline float tree_sum(Vec v) {
-  float x[lanes];
-  store(x, v);
-  for (std::size_t half = lanes / 2; half > 0; half /= 2)
-    for (std::size_t i = 0; i < half; ++i) x[i] = x[i] + x[i + half];
-  return x[0];
+  v = v + down<8>(v);
+  v = v + down<4>(v);
+  v = v + down<2>(v);
+  return first_lane(v + down<1>(v));
 }
 
 inline float tree_max(Vec v) {
-  float x[lanes];
-  store(x, v);
-  for (std::size_t half = lanes / 2; half > 0; half /= 2)
-    for (std::size_t i = 0; i < half; ++i) x[i] = x[i] > x[i + half] ? x[i] : x[i + half];
-  return x[0];
+  v = max(v, down<8>(v));
+  v = max(v, down<4>(v));
+  v = max(v, down<2>(v));
+  return first_lane(max(v, down<1>(v)));
 }
 
 template <Vec (*function)(Vec)>
@@ -35,18 +33,26 @@ inline float dot(const float* a, const float* b, std::size_t count) {
   return tree_sum(sum);
 }
 
-/// x <- exp(x - max); returns the sum. Dividing is left to the caller. Largest: the row's maximum.
-inline float exp_row(float* x, std::size_t count, float& largest) {
+/// x <- exp(x - max); returns the sum. Dividing is left to the caller. Largest: the row's maximum. The row lies in
+/// blocks of k_block elements, `block_stride` apart.
+inline float exp_row(float* x, std::size_t count, std::size_t block_stride, float& largest) {
   const float lowest = -std::numeric_limits<float>::infinity();
   Vec top = set1(lowest);
-  for (std::size_t i = 0; i < count; i += lanes) top = max(top, load_first(x + i, count - i, lowest));
+  for (std::size_t done = 0; done < count; done += k_block) {
+    const float* block = x + done / k_block * block_stride;
+    for (std::size_t i = done; i < count && i < done + k_block; i += lanes, block += lanes)
+      top = max(top, load_first(block, count - i, lowest));
+  }
   largest = tree_max(top);
   const Vec shift = set1(largest);
   Vec sum = set1(0.0f);
-  for (std::size_t i = 0; i < count; i += lanes) {
-    const Vec e = exp(load_first(x + i, count - i, lowest) - shift);
-    store_first(x + i, count - i, e);
-    sum = sum + e;
+  for (std::size_t done = 0; done < count; done += k_block) {
+    float* block = x + done / k_block * block_stride;
+    for (std::size_t i = done; i < count && i < done + k_block; i += lanes, block += lanes) {
+      const Vec e = exp(load_first(block, count - i, lowest) - shift);
+      store_first(block, count - i, e);
+      sum = sum + e;
+    }
   }
   return tree_sum(sum);
 }
@@ -58,7 +64,7 @@ inline void scale_row(float* x, std::size_t count, float factor) {
 
 inline void softmax(const SoftmaxArgs<float>& args) {
   float largest = 0.0f;
-  const float sum = exp_row(args.x, args.count, largest);
+  const float sum = exp_row(args.x, args.count, k_block, largest);
   scale_row(args.x, args.count, 1.0f / sum);
   if (!args.log_sum) return;
   float log_sum[lanes];

@@ -22,10 +22,12 @@ inline __m256 load_first_8(const float* p, std::size_t n, __m256 fill) {
   return _mm256_blendv_ps(fill, _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask));
 }
 inline Vec load_first(const float* p, std::size_t n, float fill) {
+  if (n >= lanes) return load(p);
   const __m256 f = _mm256_set1_ps(fill);
   return {load_first_8(p, n, f), load_first_8(p + 8, above_8(n), f)};
 }
 inline void store_first(float* p, std::size_t n, Vec a) {
+  if (n >= lanes) return store(p, a);
   _mm256_maskstore_ps(p, first(n), a.lo);
   _mm256_maskstore_ps(p + 8, first(above_8(n)), a.hi);
 }
@@ -74,3 +76,11 @@ inline void keep_broadcast(Vec& a) {  // both halves hold the same number
   asm("" : "+x"(a.lo));
   a.hi = a.lo;
 }
+template <std::size_t n>
+inline Vec down(Vec a) {
+  if constexpr (n == 8) return {a.hi, a.lo};
+  if constexpr (n == 4) return {_mm256_permute2f128_ps(a.lo, a.lo, 1), a.hi};
+  if constexpr (n == 2) return {_mm256_permute_ps(a.lo, 0x4e), a.hi};
+  return {_mm256_permute_ps(a.lo, 0xb1), a.hi};
+}
+inline float first_lane(Vec a) { return _mm256_cvtss_f32(a.lo); }

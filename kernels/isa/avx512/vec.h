@@ -49,3 +49,11 @@ inline Vec mantissa(Vec a) {
   return {_mm512_castsi512_ps(_mm512_or_epi32(bits, _mm512_set1_epi32(0x3f800000)))};
 }
 inline void keep_broadcast(Vec& a) { asm("" : "+v"(a.v)); }
+template <std::size_t n>
+inline Vec down(Vec a) {
+  if constexpr (n == 8) return {_mm512_maskz_shuffle_f32x4(every, a.v, a.v, 0x4e)};
+  if constexpr (n == 4) return {_mm512_maskz_shuffle_f32x4(every, a.v, a.v, 0xb1)};
+  if constexpr (n == 2) return {_mm512_maskz_permute_ps(every, a.v, 0x4e)};
+  return {_mm512_maskz_permute_ps(every, a.v, 0xb1)};
+}
+inline float first_lane(Vec a) { return _mm512_cvtss_f32(a.v); }

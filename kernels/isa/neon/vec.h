@@ -16,11 +16,13 @@ inline Vec set1(float x) { BERT_QUADS(vdupq_n_f32(x)); }
 inline Vec load(const float* p) { BERT_QUADS(vld1q_f32(p + 4 * i)); }
 inline void store(float* p, Vec a) { _Pragma("GCC unroll 4") for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, a.v[i]); }
 inline Vec load_first(const float* p, std::size_t n, float fill) {
+  if (n >= lanes) return load(p);
   float lane[lanes];
   for (std::size_t i = 0; i < lanes; ++i) lane[i] = i < n ? p[i] : fill;
   return load(lane);
 }
 inline void store_first(float* p, std::size_t n, Vec a) {
+  if (n >= lanes) return store(p, a);
   float lane[lanes];
   store(lane, a);
   for (std::size_t i = 0; i < n && i < lanes; ++i) p[i] = lane[i];
@@ -55,3 +57,10 @@ inline Mask operator<(Vec a, Vec b) {
   return r;
 }
 inline void keep_broadcast(Vec&) {}
+template <std::size_t n>
+inline Vec down(Vec a) {
+  if constexpr (n == 8) return {{a.v[2], a.v[3], a.v[0], a.v[1]}};
+  if constexpr (n == 4) return {{a.v[1], a.v[0], a.v[3], a.v[2]}};
+  return {{vextq_f32(a.v[0], a.v[0], n), a.v[1], a.v[2], a.v[3]}};
+}
+inline float first_lane(Vec a) { return vgetq_lane_f32(a.v[0], 0); }

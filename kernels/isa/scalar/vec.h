@@ -38,6 +38,12 @@ inline Vec exponent(Vec a) { BERT_LANES(static_cast<float>((std::bit_cast<std::i
 inline Vec mantissa(Vec a) {
   BERT_LANES(std::bit_cast<float>((std::bit_cast<std::int32_t>(a.lane[i]) & 0x007fffff) | 0x3f800000));
 }
+/// Lane i of the result, i < n, is lane i + n of a; the others may be anything.
+template <std::size_t n>
+inline Vec down(Vec a) {
+  BERT_LANES(a.lane[(i + n) % lanes]);
+}
+inline float first_lane(Vec a) { return a.lane[0]; }
 #undef BERT_LANES
 inline void store_first(float* p, std::size_t n, Vec a) {
   for (std::size_t i = 0; i < n && i < lanes; ++i) p[i] = a.lane[i];
