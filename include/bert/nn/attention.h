@@ -23,13 +23,11 @@ struct SelfAttention {
     return qkv.weight().kernels().attention_scratch(longest, head_size());
   }
 
-  /// context [T, H] from x [T, H]. `offsets` [B + 1] bound the sequences; row 0 of x is token offsets[0].
-  /// `projected` [T, 3H] receives q, k, v; `scratch` holds scratch_size() elements per thread. `probabilities` may be
-  /// null, else it has an [A, S, S] tensor for each sequence.
-  void forward(const Team& team, TensorView<const T, 2> x, std::span<const std::size_t> offsets,
-               TensorView<T, 2> projected, TensorView<T, 2> scratch, TensorView<T, 2> context,
-               Tensor<T, 3>* probabilities = nullptr) const {
-    qkv.forward(team, x, projected);
+  /// context [T, H] from the projected q, k, v [T, 3H]. `offsets` [B + 1] bound the sequences; row 0 is token
+  /// offsets[0]. `scratch` holds scratch_size() elements per thread. `probabilities` may be null, else it has an
+  /// [A, S, S] tensor for each sequence. Threads share sequences and heads; on return `context` is whole.
+  void attend(const Team& team, std::span<const std::size_t> offsets, TensorView<const T, 2> projected,
+              TensorView<T, 2> scratch, TensorView<T, 2> context, Tensor<T, 3>* probabilities = nullptr) const {
     const std::size_t sequences = offsets.size() - 1;
     double total = 0, done = 0;
     for (std::size_t b = 0; b < sequences; ++b) total += cost(offsets[b + 1] - offsets[b]);
@@ -44,6 +42,14 @@ struct SelfAttention {
                  probabilities ? probabilities[b].data() : nullptr);
       }
     team.sync();
+  }
+
+  /// context [T, H] from x [T, H]: the projection and attend(). `projected` [T, 3H] receives q, k, v.
+  void forward(const Team& team, TensorView<const T, 2> x, std::span<const std::size_t> offsets,
+               TensorView<T, 2> projected, TensorView<T, 2> scratch, TensorView<T, 2> context,
+               Tensor<T, 3>* probabilities = nullptr) const {
+    qkv.forward(team, x, projected);
+    attend(team, offsets, projected, scratch, context, probabilities);
   }
 
  private:

@@ -18,34 +18,44 @@ struct EncoderLayer {
   FeedForward<T> feed_forward;
   LayerNorm<T> output_norm;
 
-  /// Activations of up to `tokens` tokens, shared by all layers of a stack. q, k, v and the context are dead when the
-  /// feed-forward network runs, so both lie in `wide`.
+  /// Activations of up to `tokens` tokens, shared by all layers of a stack. q, k and v are dead when the feed-forward
+  /// network runs, so both lie in `wide`, row for row: a thread that is ahead overwrites only rows of its own.
   struct Buffers {
-    TensorView<T, 2> wide;      // [T, max(4H, I)]
-    TensorView<T, 2> attended;  // [T, H]
-    TensorView<T, 2> scratch;   // [threads, attention scratch]
+    TensorView<T, 2> wide;               // [T, max(3H, I)]
+    TensorView<T, 2> context, attended;  // [T, H]
+    TensorView<T, 2> scratch;            // [threads, attention scratch]
     Buffers(Arena& arena, const EncoderLayer& layer, std::size_t tokens, std::size_t longest, std::size_t threads) {
       const std::size_t hidden = layer.attention.hidden_size(), intermediate = layer.feed_forward.up.weight().n();
-      wide = arena.matrix<T>(tokens, 4 * hidden > intermediate ? 4 * hidden : intermediate);
+      wide = arena.matrix<T>(tokens, 3 * hidden > intermediate ? 3 * hidden : intermediate);
+      context = arena.matrix<T>(tokens, hidden);
       attended = arena.matrix<T>(tokens, hidden);
       scratch = arena.matrix<T>(threads, (layer.attention.scratch_size(longest) + 15) / 16 * 16);
     }
   };
 
   /// x [T, H] is replaced by the layer's output. `offsets` [B + 1]; row 0 of x is token offsets[0].
+  ///
+  /// With many tokens each thread keeps the same rows from one operation to the next and waits for the others only
+  /// around attention, the one operation that mixes rows, and at the end. With few, threads share the columns of every
+  /// product instead (each keeps its part of the weights in its cache) and wait after each.
   void forward(const Team& team, TensorView<T, 2> x, std::span<const std::size_t> offsets, const Buffers& buffers,
                Tensor<T, 3>* probabilities = nullptr) const {
-    const std::size_t tokens = x.rows(), hidden = x.columns();
-    const TensorView<T, 2> qkv(buffers.wide.data(), {tokens, 3 * hidden});
-    const TensorView<T, 2> context(buffers.wide.data() + qkv.size(), {tokens, hidden});
-    const TensorView<T, 2> intermediate(buffers.wide.data(), {tokens, feed_forward.up.weight().n()});
-    const TensorView<T, 2> attended = buffers.attended.slice_rows(0, tokens);
+    const bool by_rows = x.rows() >= 32 * static_cast<std::size_t>(team.size());
+    const Team worker = by_rows ? Team() : team;
+    const Share mine = by_rows ? team.share(x.rows()) : Share{0, x.rows()};
+    const auto rows = [&](TensorView<T, 2> all) { return all.slice_rows(mine.begin, mine.end - mine.begin); };
+    const TensorView<T, 2> qkv = buffers.wide.slice_columns(0, attention.qkv.weight().n());
+    const TensorView<T, 2> intermediate = buffers.wide.slice_columns(0, feed_forward.up.weight().n());
+    const TensorView<T, 2> attended = rows(buffers.attended);
 
-    attention.forward(team, x, offsets, qkv, buffers.scratch, context, probabilities);
-    attention_output.forward(team, context, attended, Activation::linear, x);
-    attention_norm.forward(team, attended, attended);
-    feed_forward.forward(team, attended, intermediate, x);
-    output_norm.forward(team, x, x);
+    attention.qkv.forward(worker, rows(x), rows(qkv));
+    if (by_rows) team.sync();
+    attention.attend(team, offsets, qkv, buffers.scratch, buffers.context, probabilities);
+    attention_output.forward(worker, rows(buffers.context), attended, Activation::linear, rows(x));
+    attention_norm.forward(worker, attended, attended);
+    feed_forward.forward(worker, attended, rows(intermediate), rows(x));
+    output_norm.forward(worker, rows(x), rows(x));
+    if (by_rows) team.sync();
   }
 };
 
