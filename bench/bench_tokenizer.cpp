@@ -4,6 +4,7 @@
 // small vocabulary and sentences made here, which are easier; the label says which.
 #include <benchmark/benchmark.h>
 #include <bert/tokenizers/tokenizer.h>
+#include <bert/tokenizers/unicode.h>
 
 #include <filesystem>
 #include <fstream>

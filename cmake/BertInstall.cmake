@@ -1,4 +1,5 @@
-# `cmake --install`: headers, kernels beside them, both libraries, and what find_package(bert) reads.
+# `cmake --install`: headers, kernels beside them, both libraries, and what find_package(bert) reads. The program and its
+# model: examples/CMakeLists.txt.
 
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)

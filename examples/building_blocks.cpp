@@ -48,7 +48,9 @@ int main() {
   constexpr Eigen::Index T = 10, H = 64, A = 4;
   const Matrix x = Matrix::Random(T, H), weight = Matrix::Random(3 * H, H) / 8, bias = Matrix::Random(1, 3 * H);
 
-  // y = gelu(x W^T + b). The layer packs its weights once; x and y stay where they are. Team() is one thread.
+  // y = gelu(x W^T + b). The layer packs its weights once; x and y stay where they are. Team() is one thread: this one,
+  // which must not flush subnormal numbers; Threads::run sees to that itself.
+  const bert::FloatEnvironment environment;
   const std::span<const float> bias_span(bias.data(), 3 * H);
   bert::Linear<float> linear(view(weight), bias_span);
   Matrix y(T, 3 * H);

@@ -13,7 +13,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-#if defined(__x86_64__)
+#if defined(BERT_COMPILED)  // the regions below are in the library
+#elif defined(__x86_64__)
 #include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>

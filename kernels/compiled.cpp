@@ -1,4 +1,4 @@
-// The one source of bert::compiled: every instruction set's kernels, built once (CMake target bert_compiled).
+// The kernels of bert::compiled: every instruction set's, built once (CMake target bert_compiled).
 #undef BERT_COMPILED
 #define BERT_KERNELS_ABI compiled_library
 #include "bert_kernels.h"

@@ -32,6 +32,7 @@ class Amalgamation:
     def __init__(self):
         self.lines = []
         self.everywhere = set()  # headers written where no #if can hide them
+        self.guarded = set()  # headers written inside an #if, with a guard of their own
         self.open_files = []
 
     def add(self, path, conditional):
@@ -45,7 +46,9 @@ class Amalgamation:
         if once and not conditional:
             self.everywhere.add(path)
         self.lines.append(f"// ---- {name}")
-        guard = "BERT_ALL_" + re.sub(r"\W", "_", name).upper() if once and conditional else None
+        if once and conditional:
+            self.guarded.add(path)
+        guard = "BERT_ALL_" + re.sub(r"\W", "_", name).upper() if path in self.guarded else None
         if guard:
             self.lines += [f"#ifndef {guard}", f"#define {guard}"]
         self.open_files.append(path)

@@ -14,11 +14,13 @@ start = time.monotonic()
 subprocess.run(sys.argv[2:], check=True)
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 seconds, processor = time.monotonic() - start, used.ru_utime + used.ru_stime
-print(f"{sys.argv[1]:45} {seconds:6.1f} s ({processor:.1f} s of processor time) {used.ru_maxrss / 1024:6.0f} MB")
+print(f"{sys.argv[1]:62} {seconds:6.1f} s ({processor:.1f} s of processor time) {used.ru_maxrss / 1024:6.0f} MB")
 PYTHON
 }
 
 echo "$(g++ -dumpfullversion) on $(grep -m1 'model name' /proc/cpuinfo | sed 's/.*: //')"
 measure "header-only, $source" g++ -std=c++20 -O2 -Iinclude -c "$source" -o "$scratch/header.o"
 measure "compiled mode, $source" g++ -std=c++20 -O2 -Iinclude -DBERT_COMPILED -c "$source" -o "$scratch/compiled.o"
-measure "the library of compiled mode (once)" g++ -std=c++20 -O2 -Iinclude -DBERT_COMPILED -c kernels/compiled.cpp -o "$scratch/kernels.o"
+for part in kernels/compiled.cpp src/*.cpp; do
+  measure "the library of compiled mode, once: $part" g++ -std=c++20 -O2 -Iinclude -DBERT_COMPILED -c "$part" -o "$scratch/part.o"
+done

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include <bert/io/safetensors_writer.h>
+#include <bert/tokenizers/unicode.h>
 #include <utf8proc.h>
 
 #include <chrono>

@@ -15,7 +15,6 @@
 #error "bert: the file bert_kernels.h that was found is not the library's own"
 #endif
 
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -28,7 +27,25 @@ using kernels::PoolingMode;
 
 /// The float kernels of one instruction set. Throws UsageError for a name nobody knows and Error for one this CPU
 /// cannot run; never lets an illegal instruction happen.
-inline const KernelTable<float>& kernels_for(std::string_view isa) {
+const KernelTable<float>& kernels_for(std::string_view isa);
+
+/// The kernels that a model uses when it is not told otherwise. float: the instruction set named by the environment
+/// variable BERT_ISA, else the best this CPU has, decided once. double: the plain reference templates.
+template <class T>
+const KernelTable<T>& default_kernels() {
+  return kernels::reference::table<T>();
+}
+template <>
+const KernelTable<float>& default_kernels<float>();
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <cstdlib>
+
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE const KernelTable<float>& kernels_for(std::string_view isa) {
   std::string here;
   for (std::string_view name : kernels::runnable_isas()) {
     if (name == isa) return *kernels::isa_table(isa);
@@ -42,14 +59,8 @@ inline const KernelTable<float>& kernels_for(std::string_view isa) {
   throw UsageError(concat("unknown instruction set \"", isa, "\": one of ", known));
 }
 
-/// The kernels that a model uses when it is not told otherwise. float: the instruction set named by the environment
-/// variable BERT_ISA, else the best this CPU has, decided once. double: the plain reference templates.
-template <class T>
-const KernelTable<T>& default_kernels() {
-  return kernels::reference::table<T>();
-}
 template <>
-inline const KernelTable<float>& default_kernels<float>() {
+BERT_INLINE const KernelTable<float>& default_kernels<float>() {
   static const KernelTable<float>& chosen = [&]() -> const KernelTable<float>& {
     const char* name = std::getenv("BERT_ISA");
     return name && *name ? kernels_for(name) : kernels_for(kernels::runnable_isas().back());
@@ -58,3 +69,8 @@ inline const KernelTable<float>& default_kernels<float>() {
 }
 
 }  // namespace bert::inline BERT_ABI
+#else
+namespace bert::inline BERT_ABI {
+extern template const KernelTable<double>& default_kernels<double>();
+}  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -11,7 +11,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch" || exit 1
 
-consumers=(plain add_subdirectory find_package fetch_content amalgamated mixed_flags fast_math cli_bytes)
+consumers=(plain add_subdirectory find_package fetch_content amalgamated mixed_flags mixed_compiled fast_math cli_bytes installed_program)
 flags=(-std=c++20 -O2 -Wall -Wextra -Werror)
 
 # The first build of app.cpp that ran; every other way must print the same.
@@ -56,7 +56,8 @@ build_installed() {
 }
 
 consumer_find_package() {
-  build_installed && same_as_plain find_package/app && same_as_plain find_package/app_compiled
+  build_installed && same_as_plain find_package/app && same_as_plain find_package/app_compiled || return 1
+  ! grep -qw avx2 /proc/cpuinfo || same_as_plain find_package/app_compiled_avx2
 }
 
 consumer_amalgamated() {
@@ -75,9 +76,18 @@ consumer_mixed_flags() {
     g++ "${flags[@]}" -c "$here/mixed_flags/main.cpp" -o main.o || return 1
   for order in "plain.o wide.o" "wide.o plain.o"; do
     # shellcheck disable=SC2086
-    g++ main.o $order -lutf8proc -o mixed_flags && ./mixed_flags "$model" || return 1
-    [[ $(uname -m) != x86_64 ]] || qemu-x86_64 -cpu Haswell ./mixed_flags "$model" 2>/dev/null || return 1
+    g++ main.o $order -lutf8proc -o mixed_flags && runs_on_small_cpus ./mixed_flags || return 1
   done
+}
+
+runs_on_small_cpus() {
+  "$1" "$model" || return 1
+  [[ $(uname -m) != x86_64 ]] || qemu-x86_64 -cpu Haswell "$1" "$model" 2>/dev/null
+}
+
+# The same in compiled mode, where the plain unit's functions are the library's.
+consumer_mixed_compiled() {
+  build_installed && runs_on_small_cpus find_package/mixed_plain_then_wide && runs_on_small_cpus find_package/mixed_wide_then_plain
 }
 
 consumer_fast_math() {  # -ffast-math at the link turns on flush-to-zero for the whole program
@@ -91,6 +101,17 @@ consumer_cli_bytes() {  # from installed headers alone, the bytes of `bert … -
     "$program" next-sentence --json --model "$model" "$a" "$b" >>expected.txt &&
     "$program" embed --json --model "$model" "$a" >>expected.txt &&
     find_package/cli_bytes "$model" "$text" "$a" "$b" >found.txt && cmp found.txt expected.txt
+}
+
+# Installed elsewhere and run from elsewhere, the program uses the model that was installed with it: the same bytes as
+# with the one in the sources, and an error that names it once it is damaged.
+consumer_installed_program() {
+  local text="The capital of France is [MASK]." installed=$scratch/with_program
+  cmake --install "$(dirname "$program")" --prefix "$installed" >installed_program.log 2>&1 || { cat installed_program.log; return 1; }
+  installed_bert() { (cd / && env -u BERT_MODEL "$installed/bin/bert" fill-mask --json "$text"); }
+  "$program" fill-mask --json --model "$model" "$text" >expected.txt && installed_bert >found.txt && cmp found.txt expected.txt || return 1
+  echo damaged >"$installed/share/bert/bert.safetensors"
+  ! installed_bert >/dev/null 2>error.txt && grep -q "$installed/share/bert/bert.safetensors" error.txt
 }
 
 passed=0 failed=0

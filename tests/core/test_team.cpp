@@ -6,6 +6,10 @@
 
 #include <mutex>
 #include <set>
+#include <thread>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 using bert::Share;
 using bert::Team;

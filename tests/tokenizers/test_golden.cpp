@@ -1,5 +1,6 @@
 // The tokenizer against Hugging Face `tokenizers`: expected values by tools/make_golden.py tokenizer.
 #include <bert/io/sha256.h>
+#include <bert/tokenizers/pre_tokenizer.h>
 
 #include <cstdio>
 #include <map>

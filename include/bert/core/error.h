@@ -52,9 +52,9 @@ std::string shape_text(const Extents& extents) {
   return out + "]";
 }
 
-/// Throws Error with the parts joined by concat().
+/// Throws Error with the parts joined by concat(). Cold: what only leads here is made small, and compiles faster.
 template <class... Parts>
-[[noreturn]] void fail(const Parts&... parts) {
+[[noreturn, gnu::cold]] void fail(const Parts&... parts) {
   throw Error(concat(parts...));
 }
 

@@ -4,22 +4,13 @@
 // split is over rows, columns, heads or sequences, never over a sum, so results do not depend on the number of threads.
 // Two backends: OpenMP, and std::thread where the compiler runs without OpenMP. A default Team is a single thread.
 #pragma once
+#include <bert/core/cpus.h>
 #include <bert/core/error.h>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <thread>
-#include <vector>
-
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
-#include <sched.h>
 
 namespace bert::inline BERT_ABI {
 
@@ -35,8 +26,8 @@ class FloatEnvironment {
  private:
 #if defined(__x86_64__)
   using Word = unsigned;
-  static Word read() { return _mm_getcsr(); }
-  static void write(Word word) { _mm_setcsr(word); }
+  static Word read() { return __builtin_ia32_stmxcsr(); }
+  static void write(Word word) { __builtin_ia32_ldmxcsr(word); }
   static Word standard(Word) { return 0x1f80; }  // exceptions masked, nearest, FTZ and DAZ off
 #else
   using Word = std::uint64_t;
@@ -57,25 +48,10 @@ class FloatEnvironment {
 /// A thread that fails breaks the barrier, so that the others leave instead of waiting for it for ever.
 class Barrier {
  public:
-  void wait(int size) {
-    const unsigned round = round_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
-      arrived_.store(0, std::memory_order_relaxed);
-      round_.store(round + 1, std::memory_order_release);
-      return;
-    }
-    for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
-      if (broken_.load(std::memory_order_relaxed)) fail("another thread of the team failed");
-      if (spins > 2000) sched_yield();
-    }
-  }
+  void wait(int size);
   /// Keeps the first failure for rethrow(); called in a catch block.
-  void abandon() {
-    if (!broken_.exchange(true)) failure_ = std::current_exception();
-  }
-  void rethrow() const {
-    if (failure_) std::rethrow_exception(failure_);
-  }
+  void abandon();
+  void rethrow() const;
 
  private:
   alignas(64) std::atomic<int> arrived_{0};
@@ -92,6 +68,8 @@ struct Share {
 /// One thread's view of the threads that work together.
 class Team {
  public:
+  /// The calling thread alone. The caller holds a FloatEnvironment, as Threads::run does on every thread of its teams:
+  /// blocks set none themselves, and without one compute in whatever mode the thread is in.
   Team() = default;
   Team(int rank, int size, Barrier* barrier) : rank_(rank), size_(size), barrier_(barrier) {}
   int rank() const { return rank_; }
@@ -115,60 +93,25 @@ class Team {
   Barrier* barrier_ = nullptr;
 };
 
-/// Threads this process may use: its affinity mask, cut by OMP_NUM_THREADS where OpenMP is used.
-inline int available_threads() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  const int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-#if defined(_OPENMP)
-  const int limit = omp_get_max_threads();
-  return limit < cpus ? limit : cpus;
-#else
-  return cpus;
-#endif
-}
+namespace detail {
+/// Calls work(data, team) on `count` threads: Threads::run without the type of its work.
+void run_on_threads(int count, void (*work)(const void* data, const Team& team), const void* data);
+}  // namespace detail
 
 /// A number of threads to run on.
 class Threads {
  public:
   /// `count` 0: available_threads(). Throws Error for a negative count or one above 1024.
-  explicit Threads(int count = 0) : count_(count == 0 ? available_threads() : count) {
-    if (count_ < 1 || count_ > 1024) fail("cannot use ", count, " threads: give 1 to 1024, or 0 for all there are");
-  }
+  explicit Threads(int count = 0);
   int count() const { return count_; }
 
   /// Calls work(team) on every thread and returns when all are done; an exception that leaves `work` is thrown here.
   template <class Work>
   void run(const Work& work) const {
-    Barrier barrier;
-    const auto enter = [&](int rank, int size) {
-      const FloatEnvironment environment;
-      try {
-        work(Team(rank, size, &barrier));
-      } catch (...) {
-        barrier.abandon();
-      }
-    };
-#if defined(_OPENMP)
-    // Inside a caller's own region, or under a thread limit, fewer threads come than are asked for.
-#pragma omp parallel num_threads(count_) if (count_ > 1)
-    enter(omp_get_thread_num(), omp_get_num_threads());
-#else
-    std::atomic<int> size{0};  // known when all threads have started, or no more could be
-    const auto wait_and_enter = [&](int rank) {
-      while (size.load(std::memory_order_acquire) == 0) sched_yield();
-      enter(rank, size.load(std::memory_order_relaxed));
-    };
-    std::vector<std::thread> others;
-    try {
-      for (int rank = 1; rank < count_; ++rank) others.emplace_back(wait_and_enter, rank);
-    } catch (const std::exception&) {  // the system has no more threads: go on with fewer
-    }
-    size.store(static_cast<int>(others.size()) + 1, std::memory_order_release);
-    wait_and_enter(0);
-    for (std::thread& other : others) other.join();
-#endif
-    barrier.rethrow();
+    const auto* const pointer = &work;  // which may be one to a function
+    using Pointer = decltype(pointer);
+    detail::run_on_threads(
+        count_, [](const void* data, const Team& team) { (**static_cast<Pointer*>(data))(team); }, &pointer);
   }
 
  private:
@@ -176,3 +119,75 @@ class Threads {
 };
 
 }  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <sched.h>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#else
+#include <thread>
+#include <vector>
+#endif
+
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE void Barrier::wait(int size) {
+  const unsigned round = round_.load(std::memory_order_relaxed);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
+    arrived_.store(0, std::memory_order_relaxed);
+    round_.store(round + 1, std::memory_order_release);
+    return;
+  }
+  for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
+    if (broken_.load(std::memory_order_relaxed)) fail("another thread of the team failed");
+    if (spins > 2000) sched_yield();
+  }
+}
+
+BERT_INLINE void Barrier::abandon() {
+  if (!broken_.exchange(true)) failure_ = std::current_exception();
+}
+
+BERT_INLINE void Barrier::rethrow() const {
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+BERT_INLINE Threads::Threads(int count) : count_(count == 0 ? available_threads() : count) {
+  if (count_ < 1 || count_ > 1024) fail("cannot use ", count, " threads: give 1 to 1024, or 0 for all there are");
+}
+
+BERT_INLINE void detail::run_on_threads(int count, void (*work)(const void*, const Team&), const void* data) {
+  Barrier barrier;
+  const auto enter = [&](int rank, int size) {
+    const FloatEnvironment environment;
+    try {
+      work(data, Team(rank, size, &barrier));
+    } catch (...) {
+      barrier.abandon();
+    }
+  };
+#if defined(_OPENMP)
+  // Inside a caller's own region, or under a thread limit, fewer threads come than are asked for.
+#pragma omp parallel num_threads(count) if (count > 1)
+  enter(omp_get_thread_num(), omp_get_num_threads());
+#else
+  std::atomic<int> size{0};  // known when all threads have started, or no more could be
+  const auto wait_and_enter = [&](int rank) {
+    while (size.load(std::memory_order_acquire) == 0) sched_yield();
+    enter(rank, size.load(std::memory_order_relaxed));
+  };
+  std::vector<std::thread> others;
+  try {
+    for (int rank = 1; rank < count; ++rank) others.emplace_back(wait_and_enter, rank);
+  } catch (const std::exception&) {  // the system has no more threads: go on with fewer
+  }
+  size.store(static_cast<int>(others.size()) + 1, std::memory_order_release);
+  wait_and_enter(0);
+  for (std::thread& other : others) other.join();
+#endif
+  barrier.rethrow();
+}
+
+}  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

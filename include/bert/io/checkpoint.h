@@ -6,16 +6,20 @@
 #include <bert/io/names.h>
 #include <bert/io/provenance.h>
 
+#if BERT_WITH_DEFINITIONS
+#include <algorithm>
+#include <cstring>
+
 namespace bert::inline BERT_ABI {
 
-inline Checkpoint Checkpoint::open(const std::filesystem::path& path) {
+BERT_INLINE Checkpoint Checkpoint::open(const std::filesystem::path& path) {
   if (!std::filesystem::is_directory(path)) return open_file(path);
   Checkpoint checkpoint(path);
   checkpoint.open_folder();
   return checkpoint;
 }
 
-inline void Checkpoint::open_folder() {
+BERT_INLINE void Checkpoint::open_folder() {
   Folder folder(path_);
   const std::string prefix = folder.has("0_Transformer/config.json") ? "0_Transformer/" : "";
   const std::string single = prefix + "model.safetensors";
@@ -48,7 +52,7 @@ inline void Checkpoint::open_folder() {
 }
 
 /// model.safetensors.index.json names the file of each tensor; all of each file's tensors count.
-inline void Checkpoint::open_shards(Folder& folder, const std::string& index_name) {
+BERT_INLINE void Checkpoint::open_shards(Folder& folder, const std::string& index_name) {
   const Json index = folder.json(index_name);
   const auto broken = [&](const auto&... parts) { fail("\"", (path_ / index_name).string(), "\" ", parts...); };
   const Json* const map = index.find("weight_map");
@@ -70,7 +74,7 @@ inline void Checkpoint::open_shards(Folder& folder, const std::string& index_nam
 }
 
 /// Where the decoder is tied, equal copies go; a copy that differs stays, and the model uses it (as Hugging Face does).
-inline void Checkpoint::drop_tied_copies() {
+BERT_INLINE void Checkpoint::drop_tied_copies() {
   for (const auto& [copy_name, original_name] : detail::kTied) {
     const TensorRef *copy = find(copy_name), *original = find(original_name);
     if (!copy) continue;
@@ -87,3 +91,4 @@ inline void Checkpoint::drop_tied_copies() {
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

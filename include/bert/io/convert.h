@@ -5,6 +5,7 @@
 #include <bert/io/safetensors.h>
 
 #include <bit>
+#include <cstring>
 
 namespace bert::inline BERT_ABI {
 

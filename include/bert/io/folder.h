@@ -8,11 +8,7 @@
 namespace bert::inline BERT_ABI {
 
 /// The whole file as text; an empty file is an empty text.
-inline std::string read_text(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_regular_file(path, ignored) && std::filesystem::file_size(path, ignored) == 0) return {};
-  return std::string(MappedFile(path).text());
-}
+std::string read_text(const std::filesystem::path& path);
 
 /// A folder that remembers which of its files were read (for `sha256`).
 class Folder {
@@ -21,15 +17,10 @@ class Folder {
   const std::filesystem::path& path() const { return path_; }
   bool has(const std::string& name) const { return std::filesystem::is_regular_file(path_ / name); }
   /// The file's path, noted as read.
-  std::filesystem::path use(const std::string& name) {
-    used_.push_back(name);
-    return path_ / name;
-  }
+  std::filesystem::path use(const std::string& name);
   std::string text(const std::string& name) { return read_text(use(name)); }
   /// The file parsed, null when there is no such file.
-  Json json(const std::string& name) {
-    return has(name) ? parse_json(text(name), concat('"', (path_ / name).string(), '"')) : Json();
-  }
+  Json json(const std::string& name);
   const std::vector<std::string>& used() const { return used_; }
 
  private:
@@ -38,7 +29,36 @@ class Folder {
 };
 
 /// The tokenizer files of a folder; `prefix` is the sub-folder of the model, "" or "0_Transformer/".
-inline TokenizerFiles tokenizer_files_of(Folder& folder, const std::string& prefix = "") {
+TokenizerFiles tokenizer_files_of(Folder& folder, const std::string& prefix = "");
+
+/// The modes that a sentence-transformers pooling configuration turns on, joined by '+'.
+std::string pooling_mode_of(const Json& said);
+
+/// What sentence-transformers files say: modules.json, 1_Pooling/config.json, sentence_bert_config.json. A module we do
+/// not have (Dense) joins the mode under its own name, which makes `embed` say so.
+Pooling pooling_of(Folder& folder, const std::string& prefix = "");
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE std::filesystem::path Folder::use(const std::string& name) {
+  used_.push_back(name);
+  return path_ / name;
+}
+
+BERT_INLINE Json Folder::json(const std::string& name) {
+  return has(name) ? parse_json(text(name), concat('"', (path_ / name).string(), '"')) : Json();
+}
+
+BERT_INLINE std::string read_text(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(path, ignored) && std::filesystem::file_size(path, ignored) == 0) return {};
+  return std::string(MappedFile(path).text());
+}
+
+BERT_INLINE TokenizerFiles tokenizer_files_of(Folder& folder, const std::string& prefix) {
   TokenizerFiles files;
   if (const std::string name = prefix + "tokenizer.json"; folder.has(name)) {
     files.tokenizer_json = folder.text(name);
@@ -52,8 +72,7 @@ inline TokenizerFiles tokenizer_files_of(Folder& folder, const std::string& pref
   return files;
 }
 
-/// The modes that a sentence-transformers pooling configuration turns on, joined by '+'.
-inline std::string pooling_mode_of(const Json& said) {
+BERT_INLINE std::string pooling_mode_of(const Json& said) {
   static constexpr std::string_view kModes[][2] = {{"cls_token", "cls"},    {"lasttoken", "last"},
                                                    {"max_tokens", "max"},   {"mean_sqrt_len_tokens", "mean_sqrt_len"},
                                                    {"mean_tokens", "mean"}, {"weightedmean_tokens", "weightedmean"}};
@@ -69,9 +88,7 @@ inline std::string pooling_mode_of(const Json& said) {
   return mode;
 }
 
-/// What sentence-transformers files say: modules.json, 1_Pooling/config.json, sentence_bert_config.json. A module we do
-/// not have (Dense) joins the mode under its own name, which makes `embed` say so.
-inline Pooling pooling_of(Folder& folder, const std::string& prefix = "") {
+BERT_INLINE Pooling pooling_of(Folder& folder, const std::string& prefix) {
   Pooling pooling;
   const auto add = [&](const std::string& part) { pooling.mode += concat(pooling.mode.empty() ? "" : "+", part); };
   const Json modules = folder.json("modules.json");
@@ -98,3 +115,4 @@ inline Pooling pooling_of(Folder& folder, const std::string& prefix = "") {
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

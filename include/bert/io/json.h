@@ -1,12 +1,12 @@
 // Json: a small reader for the JSON that comes with models (configurations, tokenizers, safetensors headers).
 //
-// Written here because these files are untrusted and this header is in every program: depth, number of values and
-// repeated keys are checked, UTF-8 is checked, and it costs a fifth of a second to compile where nlohmann/json costs
-// two. tests/io/test_json.cpp compares it with nlohmann/json. RFC 8259; numbers keep their literal until asked for.
+// Written here because these files are untrusted and this header is in every header-only program: depth, number of
+// values and repeated keys are checked, UTF-8 is checked, and it costs a fifth of a second to compile where
+// nlohmann/json costs three. tests/io/test_json.cpp compares it with nlohmann/json. RFC 8259; numbers keep their
+// literal until asked for.
 #pragma once
 #include <bert/core/error.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -30,12 +30,7 @@ struct Json {
   bool is_true() const { return kind == Kind::boolean && text == "true"; }
 
   /// The member of that name, null when there is none or this is no object. Linear in the number of members.
-  const Json* find(std::string_view wanted) const {
-    if (kind == Kind::object)
-      for (const Json& member : members)
-        if (member.name == wanted) return &member;
-    return nullptr;
-  }
+  const Json* find(std::string_view wanted) const;
 
   /// Reads a number into any arithmetic type; false when this is no number or it does not fit the type exactly
   /// (integers: no sign where unsigned, no fraction, no exponent).
@@ -46,6 +41,23 @@ struct Json {
     return kind == Kind::number && error == std::errc() && rest == end;
   }
 };
+
+/// Parses a whole text; `what` names it in errors: `WHAT is not valid JSON: expected ':' at byte 12`.
+Json parse_json(std::string_view text, std::string_view what);
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <algorithm>
+
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE const Json* Json::find(std::string_view wanted) const {
+  if (kind == Kind::object)
+    for (const Json& member : members)
+      if (member.name == wanted) return &member;
+  return nullptr;
+}
 
 namespace detail {
 
@@ -198,7 +210,9 @@ class JsonParser {
 
 }  // namespace detail
 
-/// Parses a whole text; `what` names it in errors: `WHAT is not valid JSON: expected ':' at byte 12`.
-inline Json parse_json(std::string_view text, std::string_view what) { return detail::JsonParser(text, what).parse(); }
+BERT_INLINE Json parse_json(std::string_view text, std::string_view what) {
+  return detail::JsonParser(text, what).parse();
+}
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -48,16 +48,9 @@ class Checkpoint {
   /// The tensor of that name, null when there is none.
   const TensorRef* find(std::string_view name) const { return find_by_name(tensors_, name); }
   /// Bytes of all tensors as stored.
-  std::size_t tensor_bytes() const {
-    std::size_t total = 0;
-    for (const TensorRef& tensor : tensors_) total += tensor.bytes.size();
-    return total;
-  }
+  std::size_t tensor_bytes() const;
   /// Gives back the memory of the tensor's pages; it is read from disk again when touched.
-  void release(const TensorRef& tensor) const {
-    for (const SafetensorsFile& file : files_)
-      if (file.owns(tensor)) return file.release(tensor);
-  }
+  void release(const TensorRef& tensor) const;
 
   // Hashes in hexadecimal, computed when asked for. They need io/provenance.h.
   /// Of the file; for a folder of the sorted lines "sha256  name" of the files read.
@@ -83,7 +76,23 @@ class Checkpoint {
   Pooling pooling_;
 };
 
-inline Checkpoint Checkpoint::open_file(const std::filesystem::path& path) {
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE std::size_t Checkpoint::tensor_bytes() const {
+  std::size_t total = 0;
+  for (const TensorRef& tensor : tensors_) total += tensor.bytes.size();
+  return total;
+}
+
+BERT_INLINE void Checkpoint::release(const TensorRef& tensor) const {
+  for (const SafetensorsFile& file : files_)
+    if (file.owns(tensor)) return file.release(tensor);
+}
+
+BERT_INLINE Checkpoint Checkpoint::open_file(const std::filesystem::path& path) {
   Checkpoint checkpoint(path);
   const SafetensorsFile& file = checkpoint.files_.emplace_back(path);
   const auto text = [&](std::string_view key) { return std::string(file.metadata(key).value_or("")); };
@@ -108,3 +117,4 @@ inline Checkpoint Checkpoint::open_file(const std::filesystem::path& path) {
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -7,6 +7,14 @@
 
 namespace bert::inline BERT_ABI {
 
+/// Today's name of a tensor; empty for buffers that are to be ignored. `model_type` is config.json's.
+std::string canonical_name(std::string_view name, std::string_view model_type);
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+namespace bert::inline BERT_ABI {
+
 namespace detail {
 /// Bare base models (BertModel) are saved without the prefix that models with heads put before the same tensors.
 struct BaseModelNames {
@@ -27,8 +35,7 @@ inline constexpr std::string_view kTied[][2] = {
     {"cls.predictions.decoder.bias", "cls.predictions.bias"}};
 }  // namespace detail
 
-/// Today's name of a tensor; empty for buffers that are to be ignored. `model_type` is config.json's.
-inline std::string canonical_name(std::string_view name, std::string_view model_type) {
+BERT_INLINE std::string canonical_name(std::string_view name, std::string_view model_type) {
   for (std::string_view buffer : detail::kBuffers)
     if (name.ends_with(buffer)) return {};
   std::string result(name);
@@ -41,3 +48,4 @@ inline std::string canonical_name(std::string_view name, std::string_view model_
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -6,11 +6,20 @@
 namespace bert::inline BERT_ABI {
 
 /// SHA-256 of a file, in hexadecimal.
-inline std::string file_sha256(const std::filesystem::path& path) {
+std::string file_sha256(const std::filesystem::path& path);
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <algorithm>
+
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE std::string file_sha256(const std::filesystem::path& path) {
   return std::filesystem::file_size(path) == 0 ? sha256_hex("") : sha256_hex(MappedFile(path).bytes());
 }
 
-inline std::string Checkpoint::sha256() const {
+BERT_INLINE std::string Checkpoint::sha256() const {
   if (used_.empty()) return file_sha256(path());
   std::vector<std::string> lines;
   for (const std::string& name : used_) {
@@ -22,12 +31,12 @@ inline std::string Checkpoint::sha256() const {
   return hash.hex();
 }
 
-inline std::string Checkpoint::tokenizer_sha256() const {
+BERT_INLINE std::string Checkpoint::tokenizer_sha256() const {
   if (tokenizer_.empty()) return {};
   return sha256_hex(tokenizer_.tokenizer_json.empty() ? tokenizer_.vocab_txt : tokenizer_.tokenizer_json);
 }
 
-inline std::string Checkpoint::tensor_digest() const {
+BERT_INLINE std::string Checkpoint::tensor_digest() const {
   Sha256 hash;
   for (const TensorRef& tensor : tensors_) {
     hash.update(concat(tensor.name, " ", name(tensor.dtype), " ", shape_text(tensor.shape), "\n"));
@@ -38,3 +47,4 @@ inline std::string Checkpoint::tensor_digest() const {
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

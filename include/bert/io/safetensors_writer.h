@@ -9,7 +9,22 @@
 namespace bert::inline BERT_ABI {
 
 /// Text as a JSON string with its quotes: `"`, `\` and control characters are escaped, the rest stays UTF-8.
-inline std::string quote_json(std::string_view text) {
+std::string quote_json(std::string_view text);
+
+using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+/// Writes a safetensors file; it appears only when complete. Tensors borrow their bytes (row-major, little-endian).
+/// Errors: unwritable file, a name given twice, bytes that do not fit shape and dtype.
+void write_safetensors(const std::filesystem::path& path, Metadata metadata, std::vector<TensorRef> tensors);
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <algorithm>
+
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE std::string quote_json(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     constexpr std::string_view kNamed = "\"\\\b\f\n\r\t", kLetters = "\"\\bfnrt", kHex = "0123456789abcdef";
@@ -24,11 +39,8 @@ inline std::string quote_json(std::string_view text) {
   return out += '"';
 }
 
-using Metadata = std::vector<std::pair<std::string, std::string>>;
-
-/// Writes a safetensors file; it appears only when complete. Tensors borrow their bytes (row-major, little-endian).
-/// Errors: unwritable file, a name given twice, bytes that do not fit shape and dtype.
-inline void write_safetensors(const std::filesystem::path& path, Metadata metadata, std::vector<TensorRef> tensors) {
+BERT_INLINE void write_safetensors(const std::filesystem::path& path, Metadata metadata,
+                                   std::vector<TensorRef> tensors) {
   std::sort(metadata.begin(), metadata.end());
   std::sort(tensors.begin(), tensors.end(), [](const TensorRef& a, const TensorRef& b) {
     return size_of(a.dtype) != size_of(b.dtype) ? size_of(a.dtype) > size_of(b.dtype) : a.name < b.name;
@@ -65,3 +77,4 @@ inline void write_safetensors(const std::filesystem::path& path, Metadata metada
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -2,12 +2,9 @@
 #pragma once
 #include <bert/core/abi.h>
 
-#include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,30 +14,11 @@ namespace bert::inline BERT_ABI {
 /// Hashes data given in pieces. About 250 MB/s.
 class Sha256 {
  public:
-  void update(std::span<const std::byte> data) {
-    length_ += data.size();
-    while (!data.empty()) {
-      const std::size_t piece = std::min(data.size(), block_.size() - filled_);
-      std::memcpy(block_.data() + filled_, data.data(), piece);
-      data = data.subspan(piece);
-      filled_ += piece;
-      if (filled_ == block_.size()) compress();
-    }
-  }
+  void update(std::span<const std::byte> data);
   void update(std::string_view text) { update(std::as_bytes(std::span(text))); }
 
   /// The digest of everything so far, 64 lower-case hexadecimal digits. Call it once.
-  std::string hex() {
-    const std::uint64_t bits = length_ * 8;
-    update(std::string_view("\x80", 1));
-    while (filled_ != 56) update(std::string_view("\0", 1));
-    for (int shift = 56; shift >= 0; shift -= 8) block_[filled_++] = static_cast<std::byte>(bits >> shift & 255);
-    compress();
-    std::string text;
-    for (std::uint32_t word : state_)
-      for (int shift = 28; shift >= 0; shift -= 4) text += "0123456789abcdef"[word >> shift & 15];
-    return text;
-  }
+  std::string hex();
 
  private:
   void compress();
@@ -53,14 +31,48 @@ class Sha256 {
 };
 
 /// SHA-256 of one piece of data, in hexadecimal.
-inline std::string sha256_hex(std::span<const std::byte> data) {
+std::string sha256_hex(std::span<const std::byte> data);
+inline std::string sha256_hex(std::string_view text) { return sha256_hex(std::as_bytes(std::span(text))); }
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE void Sha256::update(std::span<const std::byte> data) {
+  length_ += data.size();
+  while (!data.empty()) {
+    const std::size_t piece = std::min(data.size(), block_.size() - filled_);
+    std::memcpy(block_.data() + filled_, data.data(), piece);
+    data = data.subspan(piece);
+    filled_ += piece;
+    if (filled_ == block_.size()) compress();
+  }
+}
+
+BERT_INLINE std::string Sha256::hex() {
+  const std::uint64_t bits = length_ * 8;
+  update(std::string_view("\x80", 1));
+  while (filled_ != 56) update(std::string_view("\0", 1));
+  for (int shift = 56; shift >= 0; shift -= 8) block_[filled_++] = static_cast<std::byte>(bits >> shift & 255);
+  compress();
+  std::string text;
+  for (std::uint32_t word : state_)
+    for (int shift = 28; shift >= 0; shift -= 4) text += "0123456789abcdef"[word >> shift & 15];
+  return text;
+}
+
+BERT_INLINE std::string sha256_hex(std::span<const std::byte> data) {
   Sha256 hash;
   hash.update(data);
   return hash.hex();
 }
-inline std::string sha256_hex(std::string_view text) { return sha256_hex(std::as_bytes(std::span(text))); }
 
-inline void Sha256::compress() {
+BERT_INLINE void Sha256::compress() {
   static constexpr std::uint32_t kRound[64] = {
       // FIPS 180-4, 4.2.2: cube roots of the first 64 primes
       0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -94,3 +106,4 @@ inline void Sha256::compress() {
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -8,7 +8,21 @@
 namespace bert::inline BERT_ABI {
 
 /// The tokenizer files at `path`: a folder, a converted .safetensors, a tokenizer.json or a vocab.txt.
-inline TokenizerFiles read_tokenizer_files(const std::filesystem::path& path) {
+TokenizerFiles read_tokenizer_files(const std::filesystem::path& path);
+
+/// Builds the tokenizer. `lowercase` answers for a vocab.txt whose folder does not say whether text is lower-cased; it
+/// may not contradict a file that does say. Errors name the file.
+Tokenizer load_tokenizer(const TokenizerFiles& files, std::optional<bool> lowercase = std::nullopt);
+
+/// The checkpoint's tokenizer; an error that says so when it has none.
+Tokenizer load_tokenizer(const Checkpoint& checkpoint, std::optional<bool> lowercase = std::nullopt);
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE TokenizerFiles read_tokenizer_files(const std::filesystem::path& path) {
   TokenizerFiles files;
   if (std::filesystem::is_directory(path)) {
     Folder folder(path);
@@ -27,9 +41,7 @@ inline TokenizerFiles read_tokenizer_files(const std::filesystem::path& path) {
   return files;
 }
 
-/// Builds the tokenizer. `lowercase` answers for a vocab.txt whose folder does not say whether text is lower-cased; it
-/// may not contradict a file that does say. Errors name the file.
-inline Tokenizer load_tokenizer(const TokenizerFiles& files, std::optional<bool> lowercase = std::nullopt) {
+BERT_INLINE Tokenizer load_tokenizer(const TokenizerFiles& files, std::optional<bool> lowercase) {
   try {
     if (!files.tokenizer_json.empty()) {
       if (lowercase) throw UsageError("its tokenizer.json says whether text is lower-cased: leave --lowercase out");
@@ -67,8 +79,7 @@ inline Tokenizer load_tokenizer(const TokenizerFiles& files, std::optional<bool>
   }
 }
 
-/// The checkpoint's tokenizer; an error that says so when it has none.
-inline Tokenizer load_tokenizer(const Checkpoint& checkpoint, std::optional<bool> lowercase = std::nullopt) {
+BERT_INLINE Tokenizer load_tokenizer(const Checkpoint& checkpoint, std::optional<bool> lowercase) {
   if (!checkpoint.has_tokenizer())
     fail("\"", checkpoint.path().string(),
          "\" holds no tokenizer (tokenizer.json or vocab.txt): give token ids with --ids");
@@ -76,3 +87,4 @@ inline Tokenizer load_tokenizer(const Checkpoint& checkpoint, std::optional<bool
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -21,15 +21,7 @@ class WeightReader {
   bool has(std::string_view name) const { return checkpoint_.find(name) != nullptr; }
 
   /// The tensor, counted as read. Errors: missing, another shape, not floating-point.
-  const TensorRef& get(std::string_view name, Shape shape) {
-    const TensorRef* const tensor = checkpoint_.find(name);
-    if (!tensor) broken(name, " is missing");
-    if (!std::equal(shape.begin(), shape.end(), tensor->shape.begin(), tensor->shape.end()))
-      broken(name, " is ", shape_text(tensor->shape), ", the config asks for ", shape_text(shape));
-    if (!is_floating(tensor->dtype)) broken(name, " is ", bert::name(tensor->dtype), ", not a floating-point type");
-    read_[static_cast<std::size_t>(tensor - checkpoint_.tensors().data())] = true;
-    return *tensor;
-  }
+  const TensorRef& get(std::string_view name, Shape shape);
   const TensorRef& get(std::string_view name, std::initializer_list<std::size_t> shape) {
     return get(name, Shape(shape.begin(), shape.size()));
   }
@@ -49,27 +41,52 @@ class WeightReader {
   void release(const TensorRef& tensor) const { checkpoint_.release(tensor); }
 
   /// Counts every tensor whose name begins so as read: heads that this model knowingly leaves out.
-  void ignore(std::string_view prefix) {
-    for (std::size_t i = 0; i < read_.size(); ++i)
-      if (checkpoint_.tensors()[i].name.starts_with(prefix)) read_[i] = true;
-  }
+  void ignore(std::string_view prefix);
 
   /// An error when the checkpoint holds tensors nobody asked for: the model would not be the one that was saved.
-  void finish() const {
-    for (std::size_t i = 0; i < read_.size(); ++i)
-      if (!read_[i])
-        broken(checkpoint_.tensors()[i].name, " ", shape_text(checkpoint_.tensors()[i].shape),
-               " has no place in this model");
-  }
+  void finish() const;
 
  private:
   template <class... Parts>
-  [[noreturn]] void broken(const Parts&... parts) const {
-    fail("cannot load \"", checkpoint_.path().string(), "\": ", parts...);
-  }
+  [[noreturn]] void broken(const Parts&... parts) const;
 
   const Checkpoint& checkpoint_;
   std::vector<bool> read_;
 };
 
 }  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <algorithm>
+
+namespace bert::inline BERT_ABI {
+
+template <class... Parts>
+[[noreturn]] void WeightReader::broken(const Parts&... parts) const {
+  fail("cannot load \"", checkpoint_.path().string(), "\": ", parts...);
+}
+
+BERT_INLINE const TensorRef& WeightReader::get(std::string_view name, Shape shape) {
+  const TensorRef* const tensor = checkpoint_.find(name);
+  if (!tensor) broken(name, " is missing");
+  if (!std::equal(shape.begin(), shape.end(), tensor->shape.begin(), tensor->shape.end()))
+    broken(name, " is ", shape_text(tensor->shape), ", the config asks for ", shape_text(shape));
+  if (!is_floating(tensor->dtype)) broken(name, " is ", bert::name(tensor->dtype), ", not a floating-point type");
+  read_[static_cast<std::size_t>(tensor - checkpoint_.tensors().data())] = true;
+  return *tensor;
+}
+
+BERT_INLINE void WeightReader::ignore(std::string_view prefix) {
+  for (std::size_t i = 0; i < read_.size(); ++i)
+    if (checkpoint_.tensors()[i].name.starts_with(prefix)) read_[i] = true;
+}
+
+BERT_INLINE void WeightReader::finish() const {
+  for (std::size_t i = 0; i < read_.size(); ++i)
+    if (!read_[i])
+      broken(checkpoint_.tensors()[i].name, " ", shape_text(checkpoint_.tensors()[i].shape),
+             " has no place in this model");
+}
+
+}  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

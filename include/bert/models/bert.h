@@ -72,12 +72,63 @@ class BertModel {
   Pooler<T> pooler_;
 };
 
+/// BertModel with the masked-language-model and next-sentence heads (Devlin et al. 2019, section 3.1).
+/// Checkpoints may lack either head (BertForMaskedLM, BertForNextSentencePrediction): ask has_mlm() and has_nsp().
+template <class T>
+class BertForPreTraining {
+ public:
+  /// Throws Error naming the tensor that is missing, extra, or of another shape or type than the config says.
+  explicit BertForPreTraining(const Checkpoint& checkpoint, const KernelTable<T>& kernels = default_kernels<T>());
+
+  const BertModel<T>& bert() const { return bert_; }
+  const BertConfig& config() const { return bert_.config(); }
+  bool has_mlm() const { return !transform_.weight().empty(); }
+  bool has_nsp() const { return !seq_relationship_.weight().empty() && bert_.has_pooler(); }
+
+  /// The views live in the session until its next call.
+  struct Output {
+    TensorView<const T, 2> last_hidden_state;        // [T, H]
+    TensorView<const T, 2> pooler_output;            // [B, H], empty without a pooler
+    TensorView<T, 2> prediction_logits;              // [M, V], one row per entry of `masked`
+    TensorView<const T, 2> seq_relationship_logits;  // [B, 2], label 0: the second text follows; empty without the head
+  };
+  /// Logits only for the tokens `masked` [M] (indices into the batch): the decoder's V columns are the dearest of all.
+  Output forward(Session& session, const PackedBatch& batch, std::span<const std::size_t> masked,
+                 Trace<T>* trace = nullptr) const;
+  /// Exact bytes of working memory for a batch of these lengths with M masked tokens.
+  std::size_t plan(std::span<const std::size_t> lengths, std::size_t masked, int threads) const;
+
+ private:
+  struct Activations {
+    typename BertModel<T>::Activations bert;
+    TensorView<T, 2> states, transformed;  // [M, H]
+    TensorView<T, 2> logits, nsp;          // [M, V], [B, 2]
+    Activations(Arena& arena, const BertForPreTraining& model, const PackedBatch& batch, std::size_t masked,
+                const Schedule& schedule);
+  };
+  const PackedMatrix<T>& decoder() const { return untied_.empty() ? bert_.embeddings().word : untied_; }
+
+  BertForPreTraining(WeightReader reader, const KernelTable<T>& kernels);
+
+  BertModel<T> bert_;
+  Linear<T> transform_;  // [H, H], Hugging Face: cls.predictions.transform.dense
+  LayerNorm<T> transform_norm_;
+  PackedMatrix<T> untied_;  // [V, H], when the decoder has weights of its own
+  std::vector<T> decoder_bias_;
+  Linear<T> seq_relationship_;  // [2, H]
+};
+
 /// A batch of the given lengths whose ids are all 0: for plans.
-inline PackedBatch blank_batch(std::span<const std::size_t> lengths) {
-  PackedBatch batch;
-  for (std::size_t length : lengths) batch.add(std::vector<std::int32_t>(length));
-  return batch;
-}
+PackedBatch blank_batch(std::span<const std::size_t> lengths);
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <bert/models/bert_weights.h>
+
+#include <algorithm>
+
+namespace bert::inline BERT_ABI {
 
 template <class T>
 void BertModel<T>::forward(const Team& team, const PackedBatch& batch, const Schedule& schedule,
@@ -171,52 +222,6 @@ void BertModel<T>::check(const PackedBatch& batch) const {
   }
 }
 
-/// BertModel with the masked-language-model and next-sentence heads (Devlin et al. 2019, section 3.1).
-/// Checkpoints may lack either head (BertForMaskedLM, BertForNextSentencePrediction): ask has_mlm() and has_nsp().
-template <class T>
-class BertForPreTraining {
- public:
-  /// Throws Error naming the tensor that is missing, extra, or of another shape or type than the config says.
-  explicit BertForPreTraining(const Checkpoint& checkpoint, const KernelTable<T>& kernels = default_kernels<T>());
-
-  const BertModel<T>& bert() const { return bert_; }
-  const BertConfig& config() const { return bert_.config(); }
-  bool has_mlm() const { return !transform_.weight().empty(); }
-  bool has_nsp() const { return !seq_relationship_.weight().empty() && bert_.has_pooler(); }
-
-  /// The views live in the session until its next call.
-  struct Output {
-    TensorView<const T, 2> last_hidden_state;        // [T, H]
-    TensorView<const T, 2> pooler_output;            // [B, H], empty without a pooler
-    TensorView<T, 2> prediction_logits;              // [M, V], one row per entry of `masked`
-    TensorView<const T, 2> seq_relationship_logits;  // [B, 2], label 0: the second text follows; empty without the head
-  };
-  /// Logits only for the tokens `masked` [M] (indices into the batch): the decoder's V columns are the dearest of all.
-  Output forward(Session& session, const PackedBatch& batch, std::span<const std::size_t> masked,
-                 Trace<T>* trace = nullptr) const;
-  /// Exact bytes of working memory for a batch of these lengths with M masked tokens.
-  std::size_t plan(std::span<const std::size_t> lengths, std::size_t masked, int threads) const;
-
- private:
-  struct Activations {
-    typename BertModel<T>::Activations bert;
-    TensorView<T, 2> states, transformed;  // [M, H]
-    TensorView<T, 2> logits, nsp;          // [M, V], [B, 2]
-    Activations(Arena& arena, const BertForPreTraining& model, const PackedBatch& batch, std::size_t masked,
-                const Schedule& schedule);
-  };
-  const PackedMatrix<T>& decoder() const { return untied_.empty() ? bert_.embeddings().word : untied_; }
-
-  BertForPreTraining(WeightReader reader, const KernelTable<T>& kernels);
-
-  BertModel<T> bert_;
-  Linear<T> transform_;  // [H, H], Hugging Face: cls.predictions.transform.dense
-  LayerNorm<T> transform_norm_;
-  PackedMatrix<T> untied_;  // [V, H], when the decoder has weights of its own
-  std::vector<T> decoder_bias_;
-  Linear<T> seq_relationship_;  // [2, H]
-};
-
 template <class T>
 typename BertForPreTraining<T>::Output BertForPreTraining<T>::forward(Session& session, const PackedBatch& batch,
                                                                       std::span<const std::size_t> masked,
@@ -264,6 +269,18 @@ std::size_t BertForPreTraining<T>::plan(std::span<const std::size_t> lengths, st
   return counting.bytes();
 }
 
-}  // namespace bert::inline BERT_ABI
+BERT_INLINE PackedBatch blank_batch(std::span<const std::size_t> lengths) {
+  PackedBatch batch;
+  for (std::size_t length : lengths) batch.add(std::vector<std::int32_t>(length));
+  return batch;
+}
 
-#include <bert/models/bert_weights.h>
+}  // namespace bert::inline BERT_ABI
+#else
+namespace bert::inline BERT_ABI {
+extern template class BertModel<float>;
+extern template class BertModel<double>;
+extern template class BertForPreTraining<float>;
+extern template class BertForPreTraining<double>;
+}  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -3,6 +3,8 @@
 // Names are those of Hugging Face's current checkpoints; io/names.h has turned older spellings into them.
 #pragma once
 #include <bert/models/bert.h>
+
+#if BERT_WITH_DEFINITIONS
 #include <bert/models/loading.h>
 
 namespace bert::inline BERT_ABI {
@@ -85,3 +87,4 @@ BertForPreTraining<T>::BertForPreTraining(WeightReader reader, const KernelTable
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -31,14 +31,7 @@ inline constexpr std::pair<std::string_view, Activation> activation_names[] = {
 };
 
 /// Throws Error, listing the known names, for a name that is not among them.
-inline Activation activation_by_name(std::string_view name) {
-  std::string known;
-  for (const auto& [key, value] : activation_names) {
-    if (key == name) return value;
-    known += concat(known.empty() ? "" : ", ", key);
-  }
-  fail("hidden_act \"", name, "\" is not supported; supported are ", known);
-}
+Activation activation_by_name(std::string_view name);
 
 /// x <- activation(x), element by element; the team shares the rows.
 template <class T>
@@ -50,3 +43,18 @@ void activate(const Team& team, Activation activation, TensorView<T, 2> x,
 }
 
 }  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE Activation activation_by_name(std::string_view name) {
+  std::string known;
+  for (const auto& [key, value] : activation_names) {
+    if (key == name) return value;
+    known += concat(known.empty() ? "" : ", ", key);
+  }
+  fail("hidden_act \"", name, "\" is not supported; supported are ", known);
+}
+
+}  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -23,18 +23,7 @@ struct Schedule {
   std::size_t threads_per_group() const { return together() ? threads : 1; }
 
   /// For sequences bounded by `offsets` [B + 1].
-  Schedule(std::span<const std::size_t> offsets, std::size_t thread_count) : threads(thread_count) {
-    const std::size_t sequences = offsets.size() - 1;
-    for (std::size_t b = 0; b < sequences; ++b) longest = std::max(longest, offsets[b + 1] - offsets[b]);
-    groups = split(offsets, threads);
-    std::size_t most = 0;
-    for (const Share& group : groups) most = std::max(most, offsets[group.end] - offsets[group.begin]);
-    if (most * threads * 8 > offsets[sequences] * 9) groups = {{0, sequences}};  // a thread would wait over 1/9
-    for (const Share& group : groups)
-      for_each_chunk(offsets, group, [&](Share chunk) {
-        largest_chunk = std::max(largest_chunk, offsets[chunk.end] - offsets[chunk.begin]);
-      });
-  }
+  Schedule(std::span<const std::size_t> offsets, std::size_t thread_count);
 
   /// Calls visit(Share of sequences) for runs of the group's sequences that stay within the tokens in flight.
   template <class Visit>
@@ -62,16 +51,39 @@ struct Schedule {
 
  private:
   /// Contiguous groups of about equal token counts: a sequence goes where its middle token falls.
-  static std::vector<Share> split(std::span<const std::size_t> offsets, std::size_t parts) {
-    const std::size_t sequences = offsets.size() - 1, tokens = offsets[sequences];
-    std::vector<Share> groups;
-    for (std::size_t part = 0, b = 0; part < parts; ++part) {
-      const std::size_t begin = b;
-      while (b < sequences && (offsets[b] + offsets[b + 1]) * parts < 2 * tokens * (part + 1)) ++b;
-      groups.push_back({begin, part + 1 == parts ? sequences : b});
-    }
-    return groups;
-  }
+  static std::vector<Share> split(std::span<const std::size_t> offsets, std::size_t parts);
 };
 
 }  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <algorithm>
+
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE Schedule::Schedule(std::span<const std::size_t> offsets, std::size_t thread_count) : threads(thread_count) {
+  const std::size_t sequences = offsets.size() - 1;
+  for (std::size_t b = 0; b < sequences; ++b) longest = std::max(longest, offsets[b + 1] - offsets[b]);
+  groups = split(offsets, threads);
+  std::size_t most = 0;
+  for (const Share& group : groups) most = std::max(most, offsets[group.end] - offsets[group.begin]);
+  if (most * threads * 8 > offsets[sequences] * 9) groups = {{0, sequences}};  // a thread would wait over 1/9
+  for (const Share& group : groups)
+    for_each_chunk(offsets, group, [&](Share chunk) {
+      largest_chunk = std::max(largest_chunk, offsets[chunk.end] - offsets[chunk.begin]);
+    });
+}
+
+BERT_INLINE std::vector<Share> Schedule::split(std::span<const std::size_t> offsets, std::size_t parts) {
+  const std::size_t sequences = offsets.size() - 1, tokens = offsets[sequences];
+  std::vector<Share> groups;
+  for (std::size_t part = 0, b = 0; part < parts; ++part) {
+    const std::size_t begin = b;
+    while (b < sequences && (offsets[b] + offsets[b + 1]) * parts < 2 * tokens * (part + 1)) ++b;
+    groups.push_back({begin, part + 1 == parts ? sequences : b});
+  }
+  return groups;
+}
+
+}  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -4,7 +4,6 @@
 #pragma once
 #include <bert/tasks/text_model.h>
 
-#include <algorithm>
 #include <utility>
 
 namespace bert::inline BERT_ABI {
@@ -24,20 +23,8 @@ struct SearchHit {
 
 class Embedder {
  public:
-  explicit Embedder(const std::filesystem::path& model, const TaskOptions& options = {}, EmbedOptions embed = {})
-      : Embedder(TextModel::open(model, options), std::move(embed)) {}
-  explicit Embedder(std::shared_ptr<const TextModel> model, EmbedOptions embed = {})
-      : model_(std::move(model)), embed_(std::move(embed)) {
-    const Pooling& said = model_->checkpoint.pooling();
-    const std::string mode = !embed_.pooling.empty() ? embed_.pooling : said.mode.empty() ? "mean" : said.mode;
-    mode_ = mode_by_name(mode);
-    normalize_ = embed_.normalize.value_or(said.normalize.value_or(true));
-    const BertConfig& config = model_->model.config();
-    if (embed_.truncate_dim > config.hidden_size)
-      fail("cannot keep ", embed_.truncate_dim, " of ", config.hidden_size, " dimensions");
-    if (embed_.layer && *embed_.layer > config.num_hidden_layers)
-      fail("there is no layer ", *embed_.layer, ": the model has ", config.num_hidden_layers);
-  }
+  explicit Embedder(const std::filesystem::path& model, const TaskOptions& options = {}, EmbedOptions embed = {});
+  explicit Embedder(std::shared_ptr<const TextModel> model, EmbedOptions embed = {});
 
   /// Numbers per vector.
   std::size_t dimension() const {
@@ -47,70 +34,28 @@ class Embedder {
   std::size_t window() const { return model_->checkpoint.pooling().max_seq_length.value_or(0); }
 
   /// One vector [dimension()]. Throws Error when the text is empty or does not fit the window.
-  std::vector<float> operator()(std::string_view text) const {
-    const std::string one(text);
-    return std::move((*this)(std::span(&one, 1))[0]);
-  }
+  std::vector<float> operator()(std::string_view text) const;
   /// A vector for each text; a text's vector does not depend on the others.
-  std::vector<std::vector<float>> operator()(std::span<const std::string> texts) const {
-    Session session(model_->options.threads);
-    return (*this)(session, texts);
-  }
-  std::vector<std::vector<float>> operator()(Session& session, std::span<const std::string> texts) const {
-    std::vector<std::vector<float>> vectors;
-    std::size_t i = 0;
-    stream(
-        session, [&] { return i < texts.size() ? std::optional(encode(texts[i++])) : std::nullopt; },
-        [&](TensorView<const float, 2> states) { vectors.push_back(pooled(states)); });
-    return vectors;
-  }
+  std::vector<std::vector<float>> operator()(std::span<const std::string> texts) const;
+  std::vector<std::vector<float>> operator()(Session& session, std::span<const std::string> texts) const;
 
   /// The parts of a call, for texts that do not come all at once: encode() puts the prompt before a text and checks
   /// that it fits the window; stream() takes encodings from next() until it gives none (std::optional<Encoding>), runs
   /// them in packed batches and calls visit(states [S, dimension()]) for each in order; pooled() makes a vector of
   /// states. When next() throws, those before are visited first.
-  Encoding encode(const std::string& text) const {
-    if (text.find_first_not_of(" \t\r\n") == text.npos) fail("the text is empty");
-    return model_->encode(embed_.prompt + text, window());
-  }
+  Encoding encode(const std::string& text) const;
   template <class Next, class Visit>
   void stream(Session& session, const Next& next, const Visit& visit) const;
-  std::vector<float> pooled(TensorView<const float, 2> states) const {
-    std::vector<float> vector(dimension());
-    pool<float>(mode_, normalize_, states, vector, model_->kernels());
-    return vector;
-  }
+  std::vector<float> pooled(TensorView<const float, 2> states) const;
 
   /// Cosine of two vectors of equal size.
-  float cosine(std::span<const float> a, std::span<const float> b) const {
-    const FloatEnvironment environment;
-    const auto dot = [&](std::span<const float> x, std::span<const float> y) {
-      return model_->kernels().dot(x.data(), y.data(), x.size());
-    };
-    const float norms = std::sqrt(dot(a, a)) * std::sqrt(dot(b, b));
-    return dot(a, b) / (norms > 1e-12f ? norms : 1e-12f);
-  }
+  float cosine(std::span<const float> a, std::span<const float> b) const;
   /// The `top_k` vectors of the corpus nearest to the query by cosine, best first; ties go to the smaller id. Exact.
   std::vector<SearchHit> search(std::span<const std::vector<float>> corpus, std::span<const float> query,
-                                std::size_t top_k = 10) const {
-    std::vector<SearchHit> hits;
-    for (std::size_t i = 0; i < corpus.size(); ++i) hits.push_back({i, cosine(corpus[i], query)});
-    const auto end = hits.begin() + static_cast<std::ptrdiff_t>(std::min(top_k, hits.size()));
-    std::partial_sort(hits.begin(), end, hits.end(), [](const SearchHit& a, const SearchHit& b) {
-      return a.score != b.score ? a.score > b.score : a.corpus_id < b.corpus_id;
-    });
-    hits.erase(end, hits.end());
-    return hits;
-  }
+                                std::size_t top_k = 10) const;
 
  private:
-  static PoolingMode mode_by_name(const std::string& name) {
-    constexpr std::pair<std::string_view, PoolingMode> modes[] = {
-        {"cls", PoolingMode::cls}, {"mean", PoolingMode::mean}, {"max", PoolingMode::max}, {"last", PoolingMode::last}};
-    for (const auto& [known, mode] : modes)
-      if (known == name) return mode;
-    fail("pooling \"", name, "\" is not supported; supported are cls, mean, max and last");
-  }
+  static PoolingMode mode_by_name(const std::string& name);
 
   std::shared_ptr<const TextModel> model_;
   EmbedOptions embed_;
@@ -145,3 +90,87 @@ void Embedder::stream(Session& session, const Next& next, const Visit& visit) co
 }
 
 }  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <algorithm>
+
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE Embedder::Embedder(const std::filesystem::path& model, const TaskOptions& options, EmbedOptions embed)
+    : Embedder(TextModel::open(model, options), std::move(embed)) {}
+
+BERT_INLINE Embedder::Embedder(std::shared_ptr<const TextModel> model, EmbedOptions embed)
+    : model_(std::move(model)), embed_(std::move(embed)) {
+  const Pooling& said = model_->checkpoint.pooling();
+  const std::string mode = !embed_.pooling.empty() ? embed_.pooling : said.mode.empty() ? "mean" : said.mode;
+  mode_ = mode_by_name(mode);
+  normalize_ = embed_.normalize.value_or(said.normalize.value_or(true));
+  const BertConfig& config = model_->model.config();
+  if (embed_.truncate_dim > config.hidden_size)
+    fail("cannot keep ", embed_.truncate_dim, " of ", config.hidden_size, " dimensions");
+  if (embed_.layer && *embed_.layer > config.num_hidden_layers)
+    fail("there is no layer ", *embed_.layer, ": the model has ", config.num_hidden_layers);
+}
+
+BERT_INLINE std::vector<float> Embedder::operator()(std::string_view text) const {
+  const std::string one(text);
+  return std::move((*this)(std::span(&one, 1))[0]);
+}
+
+BERT_INLINE std::vector<std::vector<float>> Embedder::operator()(std::span<const std::string> texts) const {
+  Session session(model_->options.threads);
+  return (*this)(session, texts);
+}
+
+BERT_INLINE std::vector<std::vector<float>> Embedder::operator()(Session& session,
+                                                                 std::span<const std::string> texts) const {
+  std::vector<std::vector<float>> vectors;
+  std::size_t i = 0;
+  stream(
+      session, [&] { return i < texts.size() ? std::optional(encode(texts[i++])) : std::nullopt; },
+      [&](TensorView<const float, 2> states) { vectors.push_back(pooled(states)); });
+  return vectors;
+}
+
+BERT_INLINE Encoding Embedder::encode(const std::string& text) const {
+  if (!embed_.prompt.empty() && model_->is_empty(text)) fail("the text is empty");  // else the model asks
+  return model_->encode(embed_.prompt + text, window());
+}
+
+BERT_INLINE std::vector<float> Embedder::pooled(TensorView<const float, 2> states) const {
+  std::vector<float> vector(dimension());
+  pool<float>(mode_, normalize_, states, vector, model_->kernels());
+  return vector;
+}
+
+BERT_INLINE float Embedder::cosine(std::span<const float> a, std::span<const float> b) const {
+  const FloatEnvironment environment;
+  const auto dot = [&](std::span<const float> x, std::span<const float> y) {
+    return model_->kernels().dot(x.data(), y.data(), x.size());
+  };
+  const float norms = std::sqrt(dot(a, a)) * std::sqrt(dot(b, b));
+  return dot(a, b) / (norms > 1e-12f ? norms : 1e-12f);
+}
+
+BERT_INLINE std::vector<SearchHit> Embedder::search(std::span<const std::vector<float>> corpus,
+                                                    std::span<const float> query, std::size_t top_k) const {
+  std::vector<SearchHit> hits;
+  for (std::size_t i = 0; i < corpus.size(); ++i) hits.push_back({i, cosine(corpus[i], query)});
+  const auto end = hits.begin() + static_cast<std::ptrdiff_t>(std::min(top_k, hits.size()));
+  std::partial_sort(hits.begin(), end, hits.end(), [](const SearchHit& a, const SearchHit& b) {
+    return a.score != b.score ? a.score > b.score : a.corpus_id < b.corpus_id;
+  });
+  hits.erase(end, hits.end());
+  return hits;
+}
+
+BERT_INLINE PoolingMode Embedder::mode_by_name(const std::string& name) {
+  constexpr std::pair<std::string_view, PoolingMode> modes[] = {
+      {"cls", PoolingMode::cls}, {"mean", PoolingMode::mean}, {"max", PoolingMode::max}, {"last", PoolingMode::last}};
+  for (const auto& [known, mode] : modes)
+    if (known == name) return mode;
+  fail("pooling \"", name, "\" is not supported; supported are cls, mean, max and last");
+}
+
+}  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

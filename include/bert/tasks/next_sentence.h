@@ -12,30 +12,44 @@ struct NextSentenceScore {
 
 class NextSentence {
  public:
-  explicit NextSentence(const std::filesystem::path& model, const TaskOptions& options = {})
-      : NextSentence(TextModel::open(model, options)) {}
-  explicit NextSentence(std::shared_ptr<const TextModel> model) : model_(std::move(model)) {
-    if (!model_->model.has_nsp())
-      fail("\"", model_->checkpoint.path().string(), "\" has no next-sentence head: it cannot judge pairs");
-  }
+  explicit NextSentence(const std::filesystem::path& model, const TaskOptions& options = {});
+  explicit NextSentence(std::shared_ptr<const TextModel> model);
 
   /// Throws Error when a text is empty or the pair does not fit the window.
-  NextSentenceScore operator()(std::string_view a, std::string_view b) const {
-    Session session(model_->options.threads);
-    return (*this)(session, a, b);
-  }
-  NextSentenceScore operator()(Session& session, std::string_view a, std::string_view b) const {
-    const FloatEnvironment environment;
-    const Encoding encoding = model_->encode(a, b);
-    const auto output = model_->model.forward(session, PackedBatch(encoding.ids, encoding.type_ids), {});
-    const float* logits = output.seq_relationship_logits.row(0);
-    float p[2] = {logits[0], logits[1]};
-    model_->kernels().softmax({p, 2, nullptr});
-    return {p[0], p[1], {logits[0], logits[1]}};
-  }
+  NextSentenceScore operator()(std::string_view a, std::string_view b) const;
+  NextSentenceScore operator()(Session& session, std::string_view a, std::string_view b) const;
 
  private:
   std::shared_ptr<const TextModel> model_;
 };
 
 }  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE NextSentence::NextSentence(const std::filesystem::path& model, const TaskOptions& options)
+    : NextSentence(TextModel::open(model, options)) {}
+
+BERT_INLINE NextSentence::NextSentence(std::shared_ptr<const TextModel> model) : model_(std::move(model)) {
+  if (!model_->model.has_nsp())
+    fail("\"", model_->checkpoint.path().string(), "\" has no next-sentence head: it cannot judge pairs");
+}
+
+BERT_INLINE NextSentenceScore NextSentence::operator()(std::string_view a, std::string_view b) const {
+  Session session(model_->options.threads);
+  return (*this)(session, a, b);
+}
+
+BERT_INLINE NextSentenceScore NextSentence::operator()(Session& session, std::string_view a, std::string_view b) const {
+  const FloatEnvironment environment;
+  const Encoding encoding = model_->encode(a, b);
+  const auto output = model_->model.forward(session, PackedBatch(encoding.ids, encoding.type_ids), {});
+  const float* logits = output.seq_relationship_logits.row(0);
+  float p[2] = {logits[0], logits[1]};
+  model_->kernels().softmax({p, 2, nullptr});
+  return {p[0], p[1], {logits[0], logits[1]}};
+}
+
+}  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -26,49 +26,72 @@ struct TextModel {
   TaskOptions options;
 
   /// Opens a converted file or a Hugging Face folder. Throws Error when a file is missing, damaged or does not fit.
-  static std::shared_ptr<const TextModel> open(const std::filesystem::path& path, const TaskOptions& options = {}) {
-    Checkpoint checkpoint = Checkpoint::open(path);
-    Tokenizer tokenizer = load_tokenizer(checkpoint);
-    const KernelTable<float>& kernels = options.isa.empty() ? default_kernels<float>() : kernels_for(options.isa);
-    BertForPreTraining<float> model(checkpoint, kernels);
-    if (tokenizer.vocab_size() > model.config().vocab_size)
-      fail("\"", path.string(), "\": the tokenizer has ", tokenizer.vocab_size(), " tokens, the model's vocabulary ",
-           model.config().vocab_size);
-    return std::make_shared<TextModel>(
-        TextModel{std::move(checkpoint), std::move(tokenizer), std::move(model), options});
-  }
+  static std::shared_ptr<const TextModel> open(const std::filesystem::path& path, const TaskOptions& options = {});
 
   const KernelTable<float>& kernels() const { return model.bert().kernels(); }
 
-  /// Ids, types and offsets of a text, or of a pair. Throws Error when the text is empty, or longer than `window`
+  /// Ids, types and offsets of a text, or of a pair. Throws Error when a text has no tokens, or more than `window`
   /// tokens (0: the model's) and options.truncate is off.
-  Encoding encode(std::string_view text, std::size_t window = 0) const {
-    return checked(tokenizer.encode(text, fitting(window)), window);
-  }
-  Encoding encode(std::string_view a, std::string_view b, std::size_t window = 0) const {
-    for (std::string_view text : {a, b})
-      if (text.find_first_not_of(" \t\r\n") == text.npos) fail("a text of the pair is empty");
-    return checked(tokenizer.encode(a, b, fitting(window)), window);
-  }
+  Encoding encode(std::string_view text, std::size_t window = 0) const;
+  Encoding encode(std::string_view a, std::string_view b, std::size_t window = 0) const;
+  /// True when the tokenizer makes no token of the text: blanks, control characters, zero-width spaces.
+  bool is_empty(std::string_view text) const;
 
  private:
-  std::size_t limit(std::size_t window) const {
-    const std::size_t most = model.config().max_position_embeddings;
-    return window == 0 || window > most ? most : window;
-  }
-  EncodeOptions fitting(std::size_t window) const {
-    if (!options.truncate) return {};
-    return {.max_length = limit(window), .truncation = Truncation::longest_first};
-  }
-  Encoding checked(Encoding encoding, std::size_t window) const {
-    std::size_t words = 0;
-    for (std::uint8_t special : encoding.special_tokens_mask) words += special == 0;
-    if (words == 0) fail("the text is empty");
-    if (encoding.ids.size() > limit(window))
-      fail("the text has ", encoding.ids.size(), " tokens, the model's window is ", limit(window),
-           ": shorten it, cut it with --truncate, or, where the command takes it, slide over it with --stride");
-    return encoding;
-  }
+  std::size_t limit(std::size_t window) const;
+  EncodeOptions fitting(std::size_t window) const;
+  Encoding checked(Encoding encoding, std::size_t window) const;
 };
 
 }  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE std::shared_ptr<const TextModel> TextModel::open(const std::filesystem::path& path,
+                                                             const TaskOptions& options) {
+  Checkpoint checkpoint = Checkpoint::open(path);
+  Tokenizer tokenizer = load_tokenizer(checkpoint);
+  const KernelTable<float>& kernels = options.isa.empty() ? default_kernels<float>() : kernels_for(options.isa);
+  BertForPreTraining<float> model(checkpoint, kernels);
+  if (tokenizer.vocab_size() > model.config().vocab_size)
+    fail("\"", path.string(), "\": the tokenizer has ", tokenizer.vocab_size(), " tokens, the model's vocabulary ",
+         model.config().vocab_size);
+  return std::make_shared<TextModel>(TextModel{std::move(checkpoint), std::move(tokenizer), std::move(model), options});
+}
+
+BERT_INLINE Encoding TextModel::encode(std::string_view text, std::size_t window) const {
+  return checked(tokenizer.encode(text, fitting(window)), window);
+}
+
+BERT_INLINE Encoding TextModel::encode(std::string_view a, std::string_view b, std::size_t window) const {
+  if (is_empty(a) || is_empty(b)) fail("a text of the pair is empty");
+  return checked(tokenizer.encode(a, b, fitting(window)), window);
+}
+
+BERT_INLINE bool TextModel::is_empty(std::string_view text) const {
+  return tokenizer.encode(text, {.add_special_tokens = false}).ids.empty();
+}
+
+BERT_INLINE std::size_t TextModel::limit(std::size_t window) const {
+  const std::size_t most = model.config().max_position_embeddings;
+  return window == 0 || window > most ? most : window;
+}
+
+BERT_INLINE EncodeOptions TextModel::fitting(std::size_t window) const {
+  if (!options.truncate) return {};
+  return {.max_length = limit(window), .truncation = Truncation::longest_first};
+}
+
+BERT_INLINE Encoding TextModel::checked(Encoding encoding, std::size_t window) const {
+  std::size_t words = 0;
+  for (std::uint8_t special : encoding.special_tokens_mask) words += special == 0;
+  if (words == 0) fail("the text is empty");
+  if (encoding.ids.size() > limit(window))
+    fail("the text has ", encoding.ids.size(), " tokens, the model's window is ", limit(window),
+         ": shorten it, cut it with --truncate, or, where the command takes it, slide over it with --stride");
+  return encoding;
+}
+
+}  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

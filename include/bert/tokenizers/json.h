@@ -4,13 +4,19 @@
 // WordPiece or none; added_tokens. Anything else is an error that names it. A new component gets a branch here and a
 // file of its own. "truncation" and "padding" are ignored: the window is the model's business.
 #pragma once
-#include <bert/io/json.h>
 #include <bert/tokenizers/spec.h>
 
 namespace bert::inline BERT_ABI {
 
 /// Reads the text of a tokenizer.json.
-inline TokenizerSpec spec_from_json(std::string_view text);
+TokenizerSpec spec_from_json(std::string_view text);
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <bert/io/json.h>
+
+namespace bert::inline BERT_ABI {
 
 namespace detail {
 
@@ -152,7 +158,7 @@ inline void read_added_tokens(const Json& root, TokenizerSpec& spec) {
 
 }  // namespace detail
 
-inline TokenizerSpec spec_from_json(std::string_view text) {
+BERT_INLINE TokenizerSpec spec_from_json(std::string_view text) {
   const Json root = parse_json(text, "tokenizer.json");
   const Json& model = detail::member(root, "model");
   const Json* const model_type = model.find("type");  // files of before 2020 have none
@@ -180,3 +186,4 @@ inline TokenizerSpec spec_from_json(std::string_view text) {
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

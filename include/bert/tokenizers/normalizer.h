@@ -4,9 +4,12 @@
 // Another normaliser (NFKC, SentencePiece's table, Replace ...) is another class with the same append(). ASCII, nearly
 // all of English text, takes one table lookup a byte; the rest goes code point by code point.
 #pragma once
-#include <bert/tokenizers/unicode.h>
+#include <bert/core/abi.h>
 
+#include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace bert::inline BERT_ABI {
@@ -25,10 +28,7 @@ struct NormalizedText {
   std::vector<std::uint32_t> sources;
   bool with_sources = true;
 
-  void append(char32_t c, std::uint32_t source) {
-    detail::append_utf8(text, c);
-    if (with_sources) sources.resize(text.size(), source);
-  }
+  void append(char32_t c, std::uint32_t source);
 };
 
 class BertNormalizer {
@@ -67,7 +67,21 @@ class BertNormalizer {
   bool is_kept_[128];  // and whether it stays at all
 };
 
-inline BertNormalizer::BertNormalizer(const NormalizerOptions& options)
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <bert/tokenizers/unicode.h>
+
+#include <algorithm>
+
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE void NormalizedText::append(char32_t c, std::uint32_t source) {
+  detail::append_utf8(text, c);
+  if (with_sources) sources.resize(text.size(), source);
+}
+
+BERT_INLINE BertNormalizer::BertNormalizer(const NormalizerOptions& options)
     : options_(options), strip_accents_(options.strip_accents.value_or(options.lowercase)) {
   for (char32_t c = 0; c < 128; ++c) {
     is_kept_[c] = !options.clean_text || !detail::contains(detail::kDropped, c);
@@ -76,7 +90,7 @@ inline BertNormalizer::BertNormalizer(const NormalizerOptions& options)
   }
 }
 
-inline void BertNormalizer::append(std::string_view piece, std::uint32_t first, NormalizedText& out) const {
+BERT_INLINE void BertNormalizer::append(std::string_view piece, std::uint32_t first, NormalizedText& out) const {
   Reordering state;
   const char *at = piece.data(), *const end = at + piece.size();
   while (at != end) {
@@ -100,8 +114,8 @@ inline void BertNormalizer::append(std::string_view piece, std::uint32_t first, 
   append_marks(state, out);
 }
 
-inline void BertNormalizer::append_other(char32_t c, std::uint32_t source, Reordering& state,
-                                         NormalizedText& out) const {
+BERT_INLINE void BertNormalizer::append_other(char32_t c, std::uint32_t source, Reordering& state,
+                                              NormalizedText& out) const {
   if (options_.tokenize_chinese_chars && detail::contains(detail::kChinese, c)) {
     append_marks(state, out);
     out.append(U' ', source);
@@ -118,8 +132,8 @@ inline void BertNormalizer::append_other(char32_t c, std::uint32_t source, Reord
 }
 
 /// NFD: a starter goes out at once, marks wait for the next starter, to be sorted by their class.
-inline void BertNormalizer::append_decomposed(char32_t c, std::uint32_t source, Reordering& state,
-                                              NormalizedText& out) const {
+BERT_INLINE void BertNormalizer::append_decomposed(char32_t c, std::uint32_t source, Reordering& state,
+                                                   NormalizedText& out) const {
   utf8proc_int32_t parts[8];
   const std::size_t count = detail::decompose(c, parts);
   for (std::size_t i = 0; i < count; ++i) {
@@ -136,7 +150,7 @@ inline void BertNormalizer::append_decomposed(char32_t c, std::uint32_t source, 
   }
 }
 
-inline void BertNormalizer::append_marks(Reordering& state, NormalizedText& out) const {
+BERT_INLINE void BertNormalizer::append_marks(Reordering& state, NormalizedText& out) const {
   if (state.marks.empty()) return;
   std::stable_sort(state.marks.begin(), state.marks.end(),
                    [](const Mark& a, const Mark& b) { return a.combining_class < b.combining_class; });
@@ -149,9 +163,10 @@ inline void BertNormalizer::append_marks(Reordering& state, NormalizedText& out)
   state.sources.clear();
 }
 
-inline void BertNormalizer::append_lower(char32_t c, std::uint32_t source, NormalizedText& out) const {
+BERT_INLINE void BertNormalizer::append_lower(char32_t c, std::uint32_t source, NormalizedText& out) const {
   out.append(options_.lowercase ? detail::lowercase(c) : c, source);
   if (options_.lowercase && c == 0x130) out.append(0x307, source);
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -20,7 +20,18 @@ struct TemplatePart {
 using Template = std::vector<TemplatePart>;
 
 /// The number of special tokens a template adds.
-inline std::size_t count_special(const Template& parts) {
+std::size_t count_special(const Template& parts);
+
+/// Puts the texts' tokens and the special ones together, in all windows. (Hugging Face forgets a template's type ids in
+/// the further windows and leaves 0 for the first text, 1 for the second; with BERT's template that is the same.)
+Encoding apply_template(const Template& parts, Encoding a, Encoding b, bool add_special_tokens);
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE std::size_t count_special(const Template& parts) {
   std::size_t count = 0;
   for (const TemplatePart& part : parts) count += part.ids.size();
   return count;
@@ -47,9 +58,7 @@ inline void merge(Encoding& a, const Encoding& b) {
 
 }  // namespace detail
 
-/// Puts the texts' tokens and the special ones together, in all windows. (Hugging Face forgets a template's type ids in
-/// the further windows and leaves 0 for the first text, 1 for the second; with BERT's template that is the same.)
-inline Encoding apply_template(const Template& parts, Encoding a, Encoding b, bool add_special_tokens) {
+BERT_INLINE Encoding apply_template(const Template& parts, Encoding a, Encoding b, bool add_special_tokens) {
   Encoding out;
   for (const TemplatePart& part : parts) {
     if (part.special.empty()) {
@@ -70,3 +79,4 @@ inline Encoding apply_template(const Template& parts, Encoding a, Encoding b, bo
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -33,7 +33,18 @@ struct TokenizerSpec {
 };
 
 /// The tokenizer of a BERT checkpoint's vocab.txt: one token a line, the line's number is the id.
-inline TokenizerSpec spec_from_vocab(std::string_view vocab_txt, const WordPieceOptions& options) {
+TokenizerSpec spec_from_vocab(std::string_view vocab_txt, const WordPieceOptions& options);
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <bert/tokenizers/unicode.h>
+
+#include <algorithm>
+
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE TokenizerSpec spec_from_vocab(std::string_view vocab_txt, const WordPieceOptions& options) {
   std::vector<std::string> tokens;
   while (!vocab_txt.empty()) {
     std::string_view line = vocab_txt.substr(0, vocab_txt.find('\n'));
@@ -65,3 +76,4 @@ inline TokenizerSpec spec_from_vocab(std::string_view vocab_txt, const WordPiece
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

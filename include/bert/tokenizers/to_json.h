@@ -6,6 +6,16 @@
 
 namespace bert::inline BERT_ABI {
 
+/// The text of a tokenizer.json.
+std::string spec_to_json(const TokenizerSpec& spec);
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <algorithm>
+
+namespace bert::inline BERT_ABI {
+
 namespace detail {
 
 inline std::string json_string(std::string_view text) {
@@ -64,7 +74,7 @@ inline std::string special_tokens_to_json(const TokenizerSpec& spec) {
 
 }  // namespace detail
 
-inline std::string spec_to_json(const TokenizerSpec& spec) {
+BERT_INLINE std::string spec_to_json(const TokenizerSpec& spec) {
   using namespace detail;
   const WordPieceOptions& options = spec.options;
   std::string vocab;
@@ -93,3 +103,4 @@ inline std::string spec_to_json(const TokenizerSpec& spec) {
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

@@ -4,10 +4,9 @@
 // (pre_tokenizer.h) and into pieces (wordpiece.h); a template puts [CLS] and [SEP] around it (post_processor.h).
 // Immutable once built: any number of threads may share one. To add a kind of tokenizer, see docs/add_a_tokenizer.md.
 #pragma once
+#include <bert/tokenizers/encoding.h>
 #include <bert/tokenizers/json.h>
-#include <bert/tokenizers/pre_tokenizer.h>
 #include <bert/tokenizers/to_json.h>
-#include <bert/tokenizers/windows.h>
 #include <bert/tokenizers/wordpiece.h>
 
 #include <span>
@@ -18,23 +17,16 @@ class Tokenizer {
  public:
   /// From the text of a vocab.txt, one token a line. Error when it is empty, has a token twice, or lacks the unknown,
   /// [CLS] or [SEP] token.
-  static Tokenizer from_vocab(std::string_view vocab_txt, const WordPieceOptions& options = {}) {
-    return Tokenizer(spec_from_vocab(vocab_txt, options));
-  }
+  static Tokenizer from_vocab(std::string_view vocab_txt, const WordPieceOptions& options = {});
   /// From the text of a tokenizer.json. Error when it is damaged or asks for a component that is not known here.
-  static Tokenizer from_json(std::string_view tokenizer_json) { return Tokenizer(spec_from_json(tokenizer_json)); }
+  static Tokenizer from_json(std::string_view tokenizer_json);
 
   explicit Tokenizer(TokenizerSpec spec);
 
   /// Encodes a text, or a pair of texts. Nothing is cut off unless options.truncation asks for it; then further windows
   /// are in Encoding::overflowing. Invalid UTF-8 is read as U+FFFD, one for every maximal invalid part.
-  Encoding encode(std::string_view text, const EncodeOptions& options = {}) const {
-    return finish(spec_.single, encode_text(text), nullptr, options);
-  }
-  Encoding encode(std::string_view a, std::string_view b, const EncodeOptions& options = {}) const {
-    Encoding second = encode_text(b);
-    return finish(spec_.pair, encode_text(a), &second, options);
-  }
+  Encoding encode(std::string_view text, const EncodeOptions& options = {}) const;
+  Encoding encode(std::string_view a, std::string_view b, const EncodeOptions& options = {}) const;
 
   /// Appends the ids of a text with its special tokens, as encode(text).ids: the fast way when offsets are not needed.
   void encode_ids(std::string_view text, std::vector<std::int32_t>& ids) const;
@@ -58,7 +50,7 @@ class Tokenizer {
   const TokenizerSpec& spec() const { return spec_; }
 
   /// A tokenizer.json that Hugging Face `tokenizers` loads and that gives the same tokens.
-  std::string to_json() const { return spec_to_json(spec_); }
+  std::string to_json() const;
 
  private:
   void append_tokens(std::string_view text, std::vector<std::int32_t>& ids, std::vector<Span>* offsets) const;
@@ -77,6 +69,35 @@ class Tokenizer {
   std::size_t vocab_size_;
 };
 
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <bert/tokenizers/pre_tokenizer.h>
+#include <bert/tokenizers/windows.h>
+
+#include <algorithm>
+
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE Tokenizer Tokenizer::from_vocab(std::string_view vocab_txt, const WordPieceOptions& options) {
+  return Tokenizer(spec_from_vocab(vocab_txt, options));
+}
+
+BERT_INLINE Tokenizer Tokenizer::from_json(std::string_view tokenizer_json) {
+  return Tokenizer(spec_from_json(tokenizer_json));
+}
+
+BERT_INLINE Encoding Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
+  return finish(spec_.single, encode_text(text), nullptr, options);
+}
+
+BERT_INLINE Encoding Tokenizer::encode(std::string_view a, std::string_view b, const EncodeOptions& options) const {
+  Encoding second = encode_text(b);
+  return finish(spec_.pair, encode_text(a), &second, options);
+}
+
+BERT_INLINE std::string Tokenizer::to_json() const { return spec_to_json(spec_); }
+
 namespace detail {
 inline std::int32_t require_unk(const TokenizerSpec& spec) {
   const auto id = spec.vocabulary.find(spec.options.unk_token);
@@ -92,7 +113,7 @@ inline void replace_all(std::string& text, std::string_view from, std::string_vi
 }
 }  // namespace detail
 
-inline Tokenizer::Tokenizer(TokenizerSpec spec)
+BERT_INLINE Tokenizer::Tokenizer(TokenizerSpec spec)
     : spec_(std::move(spec)),
       normalizer_(spec_.options),
       unk_id_(detail::require_unk(spec_)),
@@ -118,8 +139,8 @@ inline Tokenizer::Tokenizer(TokenizerSpec spec)
   if (!spec_.single.empty() && !spec_.single.back().ids.empty()) sep_id_ = spec_.single.back().ids.back();
 }
 
-inline void Tokenizer::append_tokens(std::string_view text, std::vector<std::int32_t>& ids,
-                                     std::vector<Span>* offsets) const {
+BERT_INLINE void Tokenizer::append_tokens(std::string_view text, std::vector<std::int32_t>& ids,
+                                          std::vector<Span>* offsets) const {
   std::string repaired;
   WordPiece::Scratch scratch;
   NormalizedText normal{{}, {}, offsets != nullptr};
@@ -153,7 +174,7 @@ inline void Tokenizer::append_tokens(std::string_view text, std::vector<std::int
   });
 }
 
-inline Encoding Tokenizer::encode_text(std::string_view text) const {
+BERT_INLINE Encoding Tokenizer::encode_text(std::string_view text) const {
   Encoding out;
   append_tokens(text, out.ids, &out.offsets);
   out.type_ids.resize(out.ids.size());
@@ -161,7 +182,7 @@ inline Encoding Tokenizer::encode_text(std::string_view text) const {
   return out;
 }
 
-inline Encoding Tokenizer::finish(const Template& parts, Encoding a, Encoding* b, const EncodeOptions& options) {
+BERT_INLINE Encoding Tokenizer::finish(const Template& parts, Encoding a, Encoding* b, const EncodeOptions& options) {
   const std::size_t special = options.add_special_tokens ? count_special(parts) : 0;
   const std::size_t length = a.ids.size() + (b ? b->ids.size() : 0) + special;
   if (options.truncation != Truncation::none && options.max_length > 0 && length > options.max_length) {
@@ -170,14 +191,14 @@ inline Encoding Tokenizer::finish(const Template& parts, Encoding a, Encoding* b
   return apply_template(parts, std::move(a), b ? std::move(*b) : Encoding(), options.add_special_tokens);
 }
 
-inline void Tokenizer::encode_ids(std::string_view text, std::vector<std::int32_t>& ids) const {
+BERT_INLINE void Tokenizer::encode_ids(std::string_view text, std::vector<std::int32_t>& ids) const {
   for (const TemplatePart& part : spec_.single) {
     if (part.special.empty()) append_tokens(text, ids, nullptr);
     ids.insert(ids.end(), part.ids.begin(), part.ids.end());
   }
 }
 
-inline std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
+BERT_INLINE std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
   static constexpr std::string_view kCleanup[][2] = {
       {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
       {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
@@ -199,13 +220,13 @@ inline std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool ski
   return out;
 }
 
-inline std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const {
+BERT_INLINE std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const {
   const auto added = std::find(beyond_.begin(), beyond_.end(), token);
   if (added == beyond_.end()) return spec_.vocabulary.find(token);
   return static_cast<std::int32_t>(spec_.vocabulary.size()) + static_cast<std::int32_t>(added - beyond_.begin());
 }
 
-inline std::string_view Tokenizer::id_to_token(std::int32_t id) const {
+BERT_INLINE std::string_view Tokenizer::id_to_token(std::int32_t id) const {
   const auto index = static_cast<std::size_t>(id);
   if (id < 0 || index >= vocab_size_)
     fail("id ", id, " is outside the vocabulary: ids run from 0 to ", vocab_size_ - 1);
@@ -216,3 +237,4 @@ inline std::string_view Tokenizer::id_to_token(std::int32_t id) const {
 }
 
 }  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS

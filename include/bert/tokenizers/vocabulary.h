@@ -5,7 +5,6 @@
 #pragma once
 #include <bert/core/error.h>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -27,16 +26,7 @@ class Vocabulary {
   }
 
   /// tokens[id] for every id. Error when there is none, or when one stands there twice.
-  explicit Vocabulary(const std::vector<std::string>& tokens) {
-    if (tokens.empty()) fail("the vocabulary is empty: a tokenizer needs at least its unknown token");
-    std::size_t bytes = 0;
-    for (const std::string& token : tokens) bytes += token.size();
-    if (bytes > UINT32_MAX) fail("the vocabulary has ", bytes, " bytes of text; at most 4 GiB are possible");
-    text_.reserve(bytes);
-    begin_.reserve(tokens.size() + 1);
-    slots_.resize(std::bit_ceil(2 * tokens.size() + 1));
-    for (const std::string& token : tokens) add(token);
-  }
+  explicit Vocabulary(const std::vector<std::string>& tokens);
 
   std::size_t size() const { return begin_.size(); }
   std::size_t longest_token() const { return longest_; }  ///< in bytes
@@ -74,19 +64,7 @@ class Vocabulary {
   static std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
   std::size_t slot_of(std::uint64_t hash) const { return (hash >> 32) & (slots_.size() - 1); }
 
-  void add(std::string_view token) {
-    const std::uint64_t hash = hash_of(token);
-    const auto id = static_cast<std::int32_t>(size());
-    if (const std::int32_t other = find(hash, "", token); other >= 0) {
-      fail("the vocabulary has \"", token, "\" twice, as ids ", other, " and ", id, ": every token needs one id");
-    }
-    begin_.push_back(static_cast<std::uint32_t>(text_.size()));
-    text_ += token;
-    longest_ = std::max(longest_, token.size());
-    std::size_t i = slot_of(hash);
-    while (slots_[i].id >= 0) i = (i + 1) & (slots_.size() - 1);
-    slots_[i] = {tag_of(hash), id};
-  }
+  void add(std::string_view token);
 
   std::string text_;
   std::vector<std::uint32_t> begin_;
@@ -95,3 +73,37 @@ class Vocabulary {
 };
 
 }  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <algorithm>
+#include <bit>
+
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE Vocabulary::Vocabulary(const std::vector<std::string>& tokens) {
+  if (tokens.empty()) fail("the vocabulary is empty: a tokenizer needs at least its unknown token");
+  std::size_t bytes = 0;
+  for (const std::string& token : tokens) bytes += token.size();
+  if (bytes > UINT32_MAX) fail("the vocabulary has ", bytes, " bytes of text; at most 4 GiB are possible");
+  text_.reserve(bytes);
+  begin_.reserve(tokens.size() + 1);
+  slots_.resize(std::bit_ceil(2 * tokens.size() + 1));
+  for (const std::string& token : tokens) add(token);
+}
+
+BERT_INLINE void Vocabulary::add(std::string_view token) {
+  const std::uint64_t hash = hash_of(token);
+  const auto id = static_cast<std::int32_t>(size());
+  if (const std::int32_t other = find(hash, "", token); other >= 0) {
+    fail("the vocabulary has \"", token, "\" twice, as ids ", other, " and ", id, ": every token needs one id");
+  }
+  begin_.push_back(static_cast<std::uint32_t>(text_.size()));
+  text_ += token;
+  longest_ = std::max(longest_, token.size());
+  std::size_t i = slot_of(hash);
+  while (slots_[i].id >= 0) i = (i + 1) & (slots_.size() - 1);
+  slots_[i] = {tag_of(hash), id};
+}
+
+}  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS
