@@ -147,23 +147,15 @@ double peak(std::size_t rounds, T* sink) {
 
 template <class T>
 const KernelTable<T>& table() {
-  static constexpr KernelTable<T> entries = {"reference",
-                                             1,
-                                             pack<T>,
-                                             gemm<T>,
-                                             attention_scratch,
-                                             attention<T>,
-                                             layer_norm<T>,
-                                             embed<T>,
-                                             activate<T>,
-                                             softmax<T>,
-                                             pool<T>,
-                                             dot<T>,
-                                             map<T, std::exp>,
-                                             map<T, std::erf>,
-                                             map<T, std::tanh>,
-                                             map<T, std::log>,
-                                             peak<T>};
+  static constexpr KernelTable<T> entries = {"reference",       1,
+                                             pack<T>,           gemm<T>,
+                                             attention_scratch, attention<T>,
+                                             layer_norm<T>,     embed<T>,
+                                             activate<T>,       softmax<T>,
+                                             pool<T>,           dot<T>,
+                                             map<T, std::exp>,  map<T, std::erf>,
+                                             map<T, std::tanh>, map<T, std::log>,
+                                             peak<T>,           nullptr};
   return entries;
 }
 

@@ -111,6 +111,54 @@ struct PoolArgs {
   T* y;            // [columns]
 };
 
+/// Integers of 8 bits (numerics rule 5). Every sum of products is exact, so layouts and tiles are free.
+///
+/// Row r of x becomes q = clamp(rint(x * multiplier * (127 / absmax)), -127, 127), ties to even, scale[r] = absmax /
+/// 127; a row whose largest |x * multiplier| is below 1e-30 becomes zeros with scale 0.
+struct QuantizeArgs {
+  const float* x;  // [rows, columns]
+  std::size_t x_stride;
+  const float* multiplier;  // [columns] or null: 1 / the input scale of the linear layer that reads q
+  std::size_t rows, columns;
+  std::int8_t* q;        // [rows, q_stride]; columns from `columns` to q_stride become 0
+  std::size_t q_stride;  // a multiple of 64
+  float* scale;          // [rows]
+};
+
+/// Rows [first_row, first_row + rows) of a [N, K] matrix of integers in [-127, 127] into the packed form, whose bytes
+/// packed_bytes(N, K) were 0 before the first call. Row ranges come in any order, each row once.
+struct PackInt8Args {
+  const std::int8_t* weight;  // [rows, K]
+  std::size_t stride, first_row, rows, n, k;
+  std::byte* packed;
+};
+
+/// c = activation(fma(float(a . w), a_scale * w_scale, bias)) + residual, rows [0, rows), columns of panels
+/// [panel_begin, panel_end). c overlaps neither a nor residual.
+struct GemmInt8Args {
+  const std::int8_t* a;  // [rows, K], as quantize() leaves it
+  std::size_t a_stride;
+  const float* a_scale;  // [rows]
+  const std::byte* packed;
+  const float* w_scale;   // [N]
+  const float* bias;      // [N] or null, which is 0
+  const float* residual;  // [rows, N] or null
+  std::size_t residual_stride;
+  float* c;  // [rows, N]
+  std::size_t c_stride;
+  std::size_t rows, n, k;
+  std::size_t panel_begin, panel_end;
+  Activation activation;
+};
+
+struct Int8Kernels {
+  std::size_t panel_width;
+  std::size_t (*packed_bytes)(std::size_t n, std::size_t k);  // a multiple of 64
+  void (*pack)(const PackInt8Args&);
+  void (*quantize)(const QuantizeArgs&);
+  void (*gemm)(const GemmInt8Args&);
+};
+
 /// The operations of one instruction set, or of the reference.
 template <class T>
 struct KernelTable {
@@ -133,6 +181,7 @@ struct KernelTable {
   void (*log)(T* x, std::size_t count);
   /// Runs `rounds` x 16 independent fused multiply-add chains of one register; returns the FLOPs done: the peak.
   double (*peak)(std::size_t rounds, T* sink);
+  const Int8Kernels* int8;  // null for double
 };
 
 }  // namespace bert_kernels::inline table_v0_1

@@ -6,6 +6,7 @@
 #include "gemm.h"
 #include "rows.h"
 #include "attention.h"
+#include "int8.h"
 // clang-format on
 
 /// The FMA peak: as many independent chains as the GEMM tile has accumulators, nothing else.
@@ -27,6 +28,6 @@ inline double peak(std::size_t rounds, float* sink) {
 inline const KernelTable<float>& table() {
   static constexpr KernelTable<float> entries = {
       isa_name, panel_width, pack, gemm,     attention_scratch, attention, layer_norm, embed, activate,
-      softmax,  pool,        dot,  map<exp>, map<erf>,          map<tanh>, map<log>,   peak};
+      softmax,  pool,        dot,  map<exp>, map<erf>,          map<tanh>, map<log>,   peak,  &int8_kernels};
   return entries;
 }
