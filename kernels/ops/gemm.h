@@ -43,6 +43,16 @@ struct Tile {
 };
 inline constexpr std::size_t fetch_steps = 8, cache_line = 64 / sizeof(float);
 
+/// sum += terms, row by row.
+template <std::size_t Rows>
+inline __attribute__((always_inline)) void add_rows(Vec (&sum)[Rows][gemm_vecs], const float* terms,
+                                                    std::size_t stride) {
+#pragma GCC unroll 16
+  for (std::size_t r = 0; r < Rows; ++r)
+#pragma GCC unroll 2
+    for (std::size_t v = 0; v < gemm_vecs; ++v) sum[r][v] = load(terms + r * stride + v * lanes) + sum[r][v];
+}
+
 /// Every accumulator stays in a register. Weights are fetched into L1 `fetch_steps` steps before they are used.
 template <std::size_t Rows>
 inline void gemm_tile(const Tile& tile) {
@@ -72,16 +82,13 @@ inline void gemm_tile(const Tile& tile) {
       }
     }
   }
+  if (tile.add) add_rows<Rows>(sum, tile.c, tile.c_stride);
+  if (tile.bias) add_rows<Rows>(sum, tile.bias, 0);
+  if (tile.residual) add_rows<Rows>(sum, tile.residual, tile.residual_stride);
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < Rows; ++r)
 #pragma GCC unroll 2
-    for (std::size_t v = 0; v < gemm_vecs; ++v) {
-      float* to = tile.c + r * tile.c_stride + v * lanes;
-      Vec x = tile.add ? load(to) + sum[r][v] : sum[r][v];
-      if (tile.bias) x = x + load(tile.bias + v * lanes);
-      if (tile.residual) x = x + load(tile.residual + r * tile.residual_stride + v * lanes);
-      store(to, x);
-    }
+    for (std::size_t v = 0; v < gemm_vecs; ++v) store(tile.c + r * tile.c_stride + v * lanes, sum[r][v]);
 }
 
 using TileFunction = void (*)(const Tile&);
