@@ -5,6 +5,7 @@
 #include <bert/io/safetensors.h>
 
 #include <bit>
+#include <type_traits>
 #include <cstring>
 
 namespace bert::inline BERT_ABI {
@@ -24,6 +25,10 @@ constexpr float bf16_to_float(std::uint16_t bits) { return std::bit_cast<float>(
 namespace detail {
 template <class Stored, class T, class ToFloat>
 void read_as(const std::byte* from, std::size_t count, T* out, ToFloat to_float) {
+  if constexpr (std::is_same_v<Stored, T>) {
+    std::memcpy(out, from, count * sizeof(T));
+    return;
+  }
   for (std::size_t i = 0; i < count; ++i) {
     Stored stored;
     std::memcpy(&stored, from + i * sizeof stored, sizeof stored);  // data may be unaligned
