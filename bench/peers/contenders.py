@@ -14,7 +14,7 @@ import tempfile
 
 import work
 
-# What holds each library to an ISA. amx: as it comes. ONNX Runtime's MLAS has no such switch.
+# What holds each library to an ISA. ONNX Runtime's MLAS has no such switch.
 LIMITS = {
     "openvino": {"avx512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}, "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2"}},
     "ct2": {
@@ -36,7 +36,9 @@ MODES = {"ort": ["attention", "mha"], "openvino": ["latency", "throughput"], "ct
 PRECISIONS = {"ort": ["fp32", "int8"], "openvino": ["fp32", "bf16", "int8"], "ct2": ["fp32", "int8"], "torch": ["fp32", "bf16"]}
 NAMES = {"ort": "ONNX Runtime", "openvino": "OpenVINO", "ct2": "CTranslate2", "torch": "PyTorch", "bert": "bert"}
 
-# (precision, ISA class of the group). AMX has no fp32, so there "avx512" is as it comes. oneDNN has no bf16 on AVX2.
+FREE, UNLIMITED = "as it comes", "cannot be limited"
+
+# (precision, ISA class of the group). AMX has no fp32, so there avx512 is run as it comes. oneDNN has no bf16 on AVX2.
 GROUPS = [("fp32", "avx512"), ("bf16", "avx512"), ("int8", "avx512"), ("fp32", "avx2"), ("int8", "avx2"),
           ("bf16", "amx"), ("int8", "amx")]  # fmt: skip
 
@@ -45,7 +47,7 @@ GROUPS = [("fp32", "avx512"), ("bf16", "avx512"), ("int8", "avx512"), ("fp32", "
 class Contender:
     peer: str
     precision: str
-    isa: str  # what it is held to: amx (as it comes), avx512, avx2, "cannot be limited"
+    isa: str  # what it is held to: FREE, UNLIMITED, avx512 (no AMX), avx2
     mode: str
 
     @property
@@ -54,17 +56,18 @@ class Contender:
 
 
 def contenders_of(precision, isa, peers):
+    held = FREE if isa == "amx" or (precision, isa) == ("fp32", "avx512") else isa
     for peer in peers:
         if precision not in PRECISIONS[peer]:
             continue
         for mode in MODES[peer]:
             if peer == "ort":  # in one group a precision; its row is quoted in the others
                 if isa == ("avx512" if precision == "fp32" else "amx"):
-                    yield Contender(peer, precision, "cannot be limited", mode)
+                    yield Contender(peer, precision, UNLIMITED, mode)
             elif mode == "compile" and isa == "avx2":
                 continue  # Inductor generates code for the CPU it finds, not for the limit
             else:
-                yield Contender(peer, precision, isa, mode)
+                yield Contender(peer, precision, held, mode)
 
 
 def clean_environment(threads):
@@ -144,7 +147,7 @@ class Ours:
     def time(self, work_name, budget_ms, first):
         repeats = 2 if first else int(min(50, max(1, budget_ms / self.once[work_name])))
         what = (["--shapes", work_name] if work_name[0].isdigit() else
-                ["--lengths", work.HERE / "lengths.txt", "--order", work_name, "--sentences", str(work.SENTENCES_A_BATCH)])  # fmt: skip
+                ["--lengths", work.LENGTHS, "--order", work_name, "--sentences", str(work.SENTENCES_A_BATCH)])  # fmt: skip
         done = subprocess.run(self.command("bench", *what, "--repeat", str(repeats)), capture_output=True, text=True,
                               env=clean_environment(self.threads))  # fmt: skip
         if done.returncode:

@@ -14,6 +14,7 @@ PROJECT = HERE.parent.parent
 BUILD = PROJECT / "build/peers"
 SHAPES = ["1x16", "1x128", "1x512", "8x128", "32x128"]
 ORDERS = ["input", "sorted", "single"]
+LENGTHS = BUILD / "lengths.txt"  # those of this run: lengths.txt here, or fewer of them
 SENTENCES_A_BATCH = 32
 VOCAB = 30522
 
@@ -29,8 +30,13 @@ def random_ids(rows, cols, seed=1):
     return np.random.default_rng(seed).integers(1000, VOCAB - 1, (rows, cols), dtype=np.int64)
 
 
+def write_lengths(count):
+    lengths = (HERE / "lengths.txt").read_text().split()[:count]
+    LENGTHS.write_text("\n".join(lengths) + "\n")
+
+
 def read_lengths():
-    return [int(line) for line in (HERE / "lengths.txt").read_text().split()]
+    return [int(line) for line in LENGTHS.read_text().split()]
 
 
 def ragged_batches(lengths, order):
