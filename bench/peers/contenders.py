@@ -14,10 +14,16 @@ import tempfile
 
 import work
 
-# What holds each library to an ISA. ONNX Runtime's MLAS has no such switch.
+FREE, UNLIMITED = "as it comes", "cannot be limited"
+MLAS_UNLIMITED = "avx2, its MLAS products unlimited"  # OpenVINO's float32 linear layers are MLAS's (gemm_mlas_f32)
+FORCED = "as it comes, CT2_FORCE_CPU_ISA=AVX512"  # CTranslate2's own kernels are AVX2 on Intel unless asked
+
+# What holds each library to an ISA, by Contender.isa. ONNX Runtime's MLAS has no such switch.
 LIMITS = {
-    "openvino": {"avx512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}, "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2"}},
+    "openvino": {"avx512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}, "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+                 MLAS_UNLIMITED: {"ONEDNN_MAX_CPU_ISA": "AVX2"}},
     "ct2": {
+        FORCED: {"CT2_FORCE_CPU_ISA": "AVX512"},
         "avx512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "MKL_ENABLE_INSTRUCTIONS": "AVX512_E3",
                    "CT2_FORCE_CPU_ISA": "AVX512"},
         "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "CT2_FORCE_CPU_ISA": "AVX2"},
@@ -35,8 +41,6 @@ MODES = {"ort": ["attention", "mha"], "openvino": ["latency", "throughput"], "ct
          "torch": ["eager", "compile"]}  # fmt: skip
 PRECISIONS = {"ort": ["fp32", "int8"], "openvino": ["fp32", "bf16", "int8"], "ct2": ["fp32", "int8"], "torch": ["fp32", "bf16"]}
 NAMES = {"ort": "ONNX Runtime", "openvino": "OpenVINO", "ct2": "CTranslate2", "torch": "PyTorch", "bert": "bert"}
-
-FREE, UNLIMITED = "as it comes", "cannot be limited"
 
 # (precision, ISA class of the group). AMX has no fp32, so there avx512 is run as it comes. oneDNN has no bf16 on AVX2.
 GROUPS = [("fp32", "avx512"), ("bf16", "avx512"), ("int8", "avx512"), ("fp32", "avx2"), ("int8", "avx2"),
@@ -58,16 +62,19 @@ class Contender:
 def contenders_of(precision, isa, peers):
     held = FREE if isa == "amx" or (precision, isa) == ("fp32", "avx512") else isa
     for peer in peers:
+        isas = [held]
+        if peer == "ort":
+            isas = [] if isa == "avx2" else [UNLIMITED]
+        elif peer == "openvino" and (precision, isa) == ("fp32", "avx2"):
+            isas = [MLAS_UNLIMITED]
+        elif peer == "ct2" and held == FREE:
+            isas = [FREE, FORCED]
         if precision not in PRECISIONS[peer]:
             continue
-        for mode in MODES[peer]:
-            if peer == "ort":  # in one group a precision; its row is quoted in the others
-                if isa == ("avx512" if precision == "fp32" else "amx"):
-                    yield Contender(peer, precision, UNLIMITED, mode)
-            elif mode == "compile" and isa == "avx2":
-                continue  # Inductor generates code for the CPU it finds, not for the limit
-            else:
-                yield Contender(peer, precision, held, mode)
+        for held_to in isas:
+            for mode in MODES[peer]:
+                if mode != "compile" or isa != "avx2":  # Inductor generates code for the CPU it finds
+                    yield Contender(peer, precision, held_to, mode)
 
 
 def clean_environment(threads):
