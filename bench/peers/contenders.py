@@ -40,7 +40,7 @@ UNSET = ["OPENBLAS_CORETYPE", "MKL_CBWR", "MKL_DEBUG_CPU_TYPE", "ONEDNN_DEFAULT_
 MODES = {"ort": ["attention", "mha"], "openvino": ["latency", "throughput"], "ct2": ["latency", "throughput"],
          "torch": ["eager", "compile"]}  # fmt: skip
 PRECISIONS = {"ort": ["fp32", "int8"], "openvino": ["fp32", "bf16", "int8"], "ct2": ["fp32", "int8"], "torch": ["fp32", "bf16"]}
-NAMES = {"ort": "ONNX Runtime", "openvino": "OpenVINO", "ct2": "CTranslate2", "torch": "PyTorch", "bert": "bert"}
+NAMES = {"bert": "bert", "ort": "ONNX Runtime", "openvino": "OpenVINO", "ct2": "CTranslate2", "torch": "PyTorch"}
 
 # (precision, ISA class of the group). AMX has no fp32, so there avx512 is run as it comes. oneDNN has no bf16 on AVX2.
 GROUPS = [("fp32", "avx512"), ("bf16", "avx512"), ("int8", "avx512"), ("fp32", "avx2"), ("int8", "avx2"),

@@ -47,12 +47,12 @@ def speed_section(model, group, rows, missing):
     ours = next((r for r in rows if r["peer"] == "bert"), None)
     own = ours is not None and ours["precision"] == precision
     label = lambda p: NAMES[p] if p != "bert" or own else f"bert {ours['precision']}"
-    isas = {p: ", ".join(sorted({r["isa"] for r in rows if r["peer"] == p})) for p in peers}
+    isas = {p: "; ".join(sorted({r["isa"] for r in rows if r["peer"] == p})) for p in peers}
     header = ["batch x tokens", *(f"{label(p)} ({isas[p]}), ms" for p in peers), *(f"{NAMES[p]} / ours" for p in peers if p != "bert")]
     body, ratios = [], {p: [] for p in peers}
     for work, by in best.items():
         cells = [f"{number(by[p]['min_ms'])} ({number(by[p]['median_ms'])})" if p in by else "" for p in peers]
-        for p in peers[1:] if peers[0] == "bert" else peers:
+        for p in (p for p in peers if p != "bert"):
             if p in by and "bert" in by:
                 ratios[p].append(by[p]["min_ms"] / by["bert"]["min_ms"])
                 cells.append(f"{ratios[p][-1]:.2f}")
