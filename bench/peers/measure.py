@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -186,6 +187,9 @@ def opening(run, model):
         _, status, usage = os.wait4(pid, 0)
         if status:
             sys.exit("error: bert embed failed")
+        # a child's ru_maxrss starts at what its parent had when it forked, so the parent has to be the smaller one
+        if usage.ru_maxrss <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+            sys.exit("error: the driver uses more memory than bert: its peak cannot be measured from here")
         tries.append({"process_ms": (time.perf_counter() - start) * 1e3, "peak_mb": usage.ru_maxrss / 1024})
     rows.append({"model": model, "peer": "bert", **{key: min(t[key] for t in tries) for key in tries[0]}})
     for row in rows:

@@ -23,7 +23,8 @@ def make_base(folder):
     from transformers import BertConfig, BertModel
 
     torch.manual_seed(0)
-    BertModel(BertConfig()).eval().save_pretrained(folder)
+    config = BertConfig(position_embedding_type="absolute")  # CTranslate2's converter asks for what transformers 5 dropped
+    BertModel(config).eval().save_pretrained(folder)
     special = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]"}
     words = [special.get(i, f"w{i}") for i in range(work.VOCAB)]
     (folder / "vocab.txt").write_text("\n".join(words) + "\n", "utf-8")
@@ -192,9 +193,10 @@ def make(name, peers, data, log=print):
             if peer == "all":
                 raise
             failed[str(path.relative_to(work.BUILD))] = f"{type(error).__name__}: {error}"
+            log(f"FAILED {path.relative_to(work.BUILD)}: {error}")
     return failed
 
 
-if __name__ == "__main__":
-    for model in sys.argv[2:]:
-        print(make(model, ["ort", "openvino", "ct2", "torch"], pathlib.Path(sys.argv[1])))
+if __name__ == "__main__":  # DATA PEER,PEER MODEL OUT.json: a process of its own, since calibration takes gigabytes
+    made = make(sys.argv[3], sys.argv[2].split(","), pathlib.Path(sys.argv[1]), lambda *what: print(*what, file=sys.stderr))
+    pathlib.Path(sys.argv[4]).write_text(json.dumps(made))

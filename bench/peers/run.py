@@ -50,7 +50,8 @@ def machine(arguments):
             "compiler": subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True).stdout.strip(),
             "versions": {p: importlib.metadata.version(p) for p in packages},
             "threads": arguments.threads, "rounds": arguments.rounds, "budget_ms": arguments.budget_ms,
-            "warm_up": "two passes before a contender's first turn at a work, one before every other (ours: one)",
+            "warm_up": "two passes before a contender's first turn at a work, one before every other "
+                       "(ours: one; passes over 2 s: one at the first turn, then none)",
             "nice": os.nice(0), "load_average_at_start": os.getloadavg()[0],
             "quick": arguments.quick}  # fmt: skip
 
@@ -107,12 +108,14 @@ def merge(old, new, keys):
 
 def measure_all(arguments):
     import measure
-    import models
 
     run = measure.Run(arguments)
     work.write_lengths(arguments.sentences)
     for model in sorted({"minilm", *arguments.models}, key=["minilm", "base"].index):
-        run.notes |= models.make(model, arguments.only, arguments.data, measure.log)
+        measure.log(f"the forms of {model}")
+        subprocess.run([sys.executable, work.HERE / "models.py", arguments.data, ",".join(arguments.only), model,
+                        run.file("failed.json")], check=True)  # fmt: skip
+        run.notes |= json.loads(pathlib.Path(run.file("failed.json")).read_text())
     results = {"speed": [], "verified": [], "opening": [], "accuracy": [], "tokenizer": {}}
     if arguments.merge and arguments.out.exists():
         results = json.loads(arguments.out.read_text())
