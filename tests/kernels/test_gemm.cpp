@@ -134,7 +134,7 @@ TEST_CASE("gemm is within the rounding error bound of an Eigen double product, o
 
 TEST_CASE("gemm's epilogue is activation(product + bias) + residual, to the bit", "[kernels][gemm]") {
   for (std::size_t n : {1, 15, 16, 17, 31, 33, 65})
-    for (std::size_t k : {3, 300})
+    for (std::size_t k : {3, 256, 300, 700})  // one block, a whole one, two and three
       for (Activation activation : all_activations)
         for (int parts = 0; parts < 4; ++parts) {
           const bool with_bias = parts & 1, with_residual = parts & 2;

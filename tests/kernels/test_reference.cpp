@@ -113,3 +113,43 @@ TEST_CASE("reference row operations match Eigen", "[kernels][reference]") {
     CHECK(close(oracle::matrix(y.data(), 2, columns, columns).row(1), in.row(0) + in.row(0) + in.row(3)));
   }
 }
+
+TEST_CASE("reference pooling leaves a zero vector zero", "[kernels][reference]") {
+  const std::vector<double> zero(17);
+  std::vector<double> y(17, -7);
+  kernels.pool({zero.data(), 17, 1, 17, bert::PoolingMode::mean, true, y.data()});
+  CHECK(difference(y, zero) == "");
+}
+
+TEST_CASE("reference operations write the slice they are given and nothing else", "[kernels][reference]") {
+  const std::size_t m = 3, n = 7, k = 5, length = 6;
+  const auto a = random_values<double>(m * k, 1), w = random_values<double>(n * k, 2),
+             qkv = random_values<double>(length * 3 * k, 3);
+  std::vector<double> packed(n * k), whole(m * n), out(length * k), scratch(kernels.attention_scratch(length, k));
+  kernels.pack({w.data(), k, 0, n, k, packed.data()});
+  kernels.gemm({a.data(), k, packed.data(), nullptr, nullptr, 0, whole.data(), n, m, n, k, 0, n, Activation::linear});
+  const auto attend = [&](double* to, std::size_t begin, std::size_t end) {
+    kernels.attention({qkv.data(), qkv.data() + k, qkv.data() + 2 * k, 3 * k, to, k, length, k, begin, end, 0.5,
+                       nullptr, scratch.data()});
+  };
+  attend(out.data(), 0, length);
+  for (std::size_t begin = 0; begin <= length; ++begin)
+    for (std::size_t end = begin; end <= length; ++end) {
+      std::vector<double> slice(n * k, -7), expected = slice;
+      kernels.pack({w.data() + begin * k, k, begin, end - begin, k, slice.data()});
+      std::copy(w.data() + begin * k, w.data() + end * k, expected.data() + begin * k);
+      CHECK(difference(slice, expected) == "");
+
+      slice.assign(m * n, -7), expected = slice;
+      kernels.gemm(
+          {a.data(), k, packed.data(), nullptr, nullptr, 0, slice.data(), n, m, n, k, begin, end, Activation::linear});
+      for (std::size_t i = 0; i < m; ++i)
+        std::copy(whole.data() + i * n + begin, whole.data() + i * n + end, expected.data() + i * n + begin);
+      CHECK(difference(slice, expected) == "");
+
+      slice.assign(length * k, -7), expected = slice;
+      attend(slice.data(), begin, end);
+      std::copy(out.data() + begin * k, out.data() + end * k, expected.data() + begin * k);
+      CHECK(difference(slice, expected) == "");
+    }
+}

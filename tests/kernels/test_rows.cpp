@@ -194,6 +194,25 @@ TEST_CASE("pooling takes the first, last, mean or largest, and normalises to len
   }
 }
 
+// max(a, b) is a > b ? a : b: of zeros of both signs the last row's is the result, and a NaN gives way to the next row.
+TEST_CASE("max pooling takes zeros and NaN in the contract's order, on every ISA", "[kernels][pool]") {
+  const float nan = std::numeric_limits<float>::quiet_NaN(), values[] = {0.0f, -0.0f, nan, 1.0f, -1.0f};
+  const std::size_t rows = 3, columns = 5 * 5 * 5;  // every triple
+  std::vector<float> x(rows * columns), expected(columns);
+  for (std::size_t i = 0; i < columns; ++i) {
+    x[i] = values[i / 25], x[columns + i] = values[i / 5 % 5], x[2 * columns + i] = values[i % 5];
+    float largest = x[i];
+    for (std::size_t r = 1; r < rows; ++r) largest = largest > x[r * columns + i] ? largest : x[r * columns + i];
+    expected[i] = largest;
+  }
+  for (const Kernels* kernels : all_kernels()) {
+    std::vector<float> y(columns, canary);
+    kernels->pool({x.data(), columns, rows, columns, PoolingMode::max, false, y.data()});
+    INFO(kernels->name);
+    CHECK(difference(y, expected) == "");
+  }
+}
+
 TEST_CASE("embedding look-up adds word, type and position rows, packed or plain", "[kernels][embed]") {
   const std::size_t words = 50, types = 2, positions = 9, rows = 9;
   for (std::size_t columns : {1, 15, 16, 17, 33, 48}) {

@@ -1,7 +1,8 @@
-// tests/golden/bits.json: SHA-256 of whole models' outputs, so that machines and compilers that never meet can be
-// compared. When results change on purpose: raise numerics_version (core/abi.h), then
+// tests/golden/bits.json: SHA-256 of whole models' outputs and of every elementary function's, so that machines and
+// compilers that never meet can be compared. When results change on purpose: raise numerics_version (core/abi.h), then
 // `bert_tests '[regenerate-bits]'`, which writes the file from the scalar path alone.
 #include "support/catch.h"
+#include "support/functions.h"
 #include "support/golden.h"
 
 #include <bert/io/sha256.h>
@@ -54,19 +55,44 @@ std::string digest(const Subject& subject, const KernelTable<float>& kernels) {
   return hash.hex();
 }
 
-}  // namespace
+/// The functions of the table, each once. Those that no golden model uses are held to their bits here alone.
+std::vector<Function> each_function() {
+  std::vector<Function> all;
+  for (const Function& f : functions())
+    if (all.empty() || all.back().run != f.run) all.push_back(f);
+  return all;
+}
 
-TEST_CASE("outputs have the digests of bits.json on every ISA", "[models][bits]") {
-  const Json recorded = read_json(file);
-  int version = 0;
-  REQUIRE((recorded.find("numerics_version") && recorded.find("numerics_version")->to(version)));
-  INFO("after raising numerics_version run bert_tests '[regenerate-bits]'");
-  REQUIRE(version == numerics_version);
-  const Json* const digests = recorded.find("fp32");
+/// Over the results for bit patterns from all of float32; every NaN counts as the same one.
+std::string digest(const Function& function, const KernelTable<float>& kernels) {
+  std::vector<float> x;
+  for (std::uint64_t bits = 0; bits < std::uint64_t{1} << 32; bits += 16411)  // a prime
+    x.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+  function.run(kernels, x.data(), x.size());
+  for (float& y : x)
+    if (y != y) y = std::numeric_limits<float>::quiet_NaN();
+  Sha256 hash;
+  hash.update(std::as_bytes(std::span(x)));
+  return hash.hex();
+}
+
+/// An object of name and digest pairs as JSON.
+template <class Subjects>
+std::string digests_json(const Subjects& subjects) {
+  std::string text;
+  for (const auto& subject : subjects)
+    text += concat(text.empty() ? "{\n" : ",\n", "    \"", subject.name, "\": \"",
+                   digest(subject, kernels_for("scalar")), "\"");
+  return text + "\n  }";
+}
+
+/// The digests of these subjects, each on every ISA, are those under `key`, and there are no others.
+template <class Subjects>
+void check_digests(const Json& recorded, const char* key, const Subjects& subjects) {
+  const Json* const digests = recorded.find(key);
   REQUIRE(digests);
-  const std::vector<Subject> all = subjects();
-  REQUIRE(digests->members.size() == all.size());
-  for (const Subject& subject : all) {
+  REQUIRE(digests->members.size() == subjects.size());
+  for (const auto& subject : subjects) {
     const Json* const expected = digests->find(subject.name);
     REQUIRE(expected);
     for (const KernelTable<float>* kernels : all_kernels()) {
@@ -76,14 +102,23 @@ TEST_CASE("outputs have the digests of bits.json on every ISA", "[models][bits]"
   }
 }
 
+}  // namespace
+
+TEST_CASE("outputs have the digests of bits.json on every ISA", "[models][bits]") {
+  const Json recorded = read_json(file);
+  int version = 0;
+  REQUIRE((recorded.find("numerics_version") && recorded.find("numerics_version")->to(version)));
+  INFO("after raising numerics_version run bert_tests '[regenerate-bits]'");
+  REQUIRE(version == numerics_version);
+  check_digests(recorded, "fp32", subjects());
+  check_digests(recorded, "functions", each_function());
+}
+
 TEST_CASE("write bits.json from the scalar path", "[.][slow][regenerate-bits]") {
-  std::string text = concat("{\n  \"numerics_version\": ", numerics_version, ",\n  \"fp32\": {\n");
-  const char* separator = "";
-  for (const Subject& subject : subjects()) {
-    text += concat(separator, "    \"", subject.name, "\": \"", digest(subject, kernels_for("scalar")), "\"");
-    separator = ",\n";
-  }
-  std::ofstream(file, std::ios::binary) << text << "\n  }\n}\n";
+  const std::string text =
+      concat("{\n  \"numerics_version\": ", numerics_version, ",\n  \"fp32\": ", digests_json(subjects()),
+             ",\n  \"functions\": ", digests_json(each_function()), "\n}\n");
+  std::ofstream(file, std::ios::binary) << text;
   std::printf("wrote %s\n", file.c_str());
   CHECK(read_json(file).find("fp32"));
 }
