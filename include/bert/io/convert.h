@@ -5,8 +5,8 @@
 #include <bert/io/safetensors.h>
 
 #include <bit>
-#include <type_traits>
 #include <cstring>
+#include <type_traits>
 
 namespace bert::inline BERT_ABI {
 

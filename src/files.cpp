@@ -1,4 +1,4 @@
-// bert::compiled, part 2 of 3: tokenizers and files (see blocks.cpp). A new header of either is one line here.
+// bert::compiled, part 2 of 5: files (see blocks.cpp). A new header of io/ that needs no tokenizer is one line here.
 #define BERT_LIBRARY_SOURCE
 #include <bert/nn.h>
 
@@ -6,6 +6,4 @@
 #define BERT_WITH_DEFINITIONS 1
 #include <bert/io/checkpoint.h>
 #include <bert/io/safetensors_writer.h>
-#include <bert/io/tokenizer_files.h>
 #include <bert/io/weights.h>
-#include <bert/tokenizers/tokenizer.h>
