@@ -125,8 +125,8 @@ std::vector<std::size_t> read_lengths(const std::string& name) {
 void bench_shapes(const BenchFlags& flags, const BertModel<float>& model, Session& session) {
   const auto shapes = parse_shapes(flags.shapes);
   const double peak = peak_gflops(session, model.kernels());
-  Table table("rrrrrrrrr");
-  table.row({"batch", "seq", "threads", "isa", "min ms", "median ms", "tokens/s", "GFLOP/s", "% of peak"});
+  Table table("rrrrrrrrrr");
+  table.row({"batch", "seq", "threads", "precision", "isa", "min ms", "median ms", "tokens/s", "GFLOP/s", "% of peak"});
   for (const auto& [batch, seq] : shapes) {
     const PackedBatch packed = random_batch(model.config(), std::vector<std::size_t>(batch, seq));
     const Times times = measure(flags.repeat, [&] { model.forward(session, packed); });
@@ -134,13 +134,15 @@ void bench_shapes(const BenchFlags& flags, const BertModel<float>& model, Sessio
     const double tokens_per_s = static_cast<double>(packed.tokens()) / times.min_ms * 1e3;
     const int threads = session.threads.count();
     if (flags.common.json)
-      print(concat("{\"batch\":", batch, ",\"seq\":", seq, ",\"threads\":", threads, ",\"precision\":\"fp32\",\"isa\":",
-                   json(model.kernels().name), ",\"min_ms\":", measured(times.min_ms),
-                   ",\"median_ms\":", measured(times.median_ms), ",\"tokens_per_s\":", measured(tokens_per_s),
-                   ",\"gflops\":", measured(gflops), ",\"percent_of_peak\":", measured(gflops / peak * 100), "}"));
+      print(concat("{\"batch\":", batch, ",\"seq\":", seq, ",\"threads\":", threads, ",\"precision\":\"",
+                   name(model.precision()), "\",\"isa\":", json(model.kernels().name),
+                   ",\"min_ms\":", measured(times.min_ms), ",\"median_ms\":", measured(times.median_ms),
+                   ",\"tokens_per_s\":", measured(tokens_per_s), ",\"gflops\":", measured(gflops),
+                   ",\"percent_of_peak\":", measured(gflops / peak * 100), "}"));
     else
-      table.row({concat(batch), concat(seq), concat(threads), model.kernels().name, fixed(times.min_ms, 3),
-                 fixed(times.median_ms, 3), fixed(tokens_per_s, 0), fixed(gflops, 1), fixed(gflops / peak * 100, 1)});
+      table.row({concat(batch), concat(seq), concat(threads), std::string(name(model.precision())),
+                 model.kernels().name, fixed(times.min_ms, 3), fixed(times.median_ms, 3), fixed(tokens_per_s, 0),
+                 fixed(gflops, 1), fixed(gflops / peak * 100, 1)});
   }
   if (!flags.common.json) table.print(), print(concat("FMA peak ", fixed(peak, 1), " GFLOP/s"));
 }
@@ -167,11 +169,12 @@ void bench_lengths(const BenchFlags& flags, const BertModel<float>& model, Sessi
   const double per_second = static_cast<double>(sentences) / times.min_ms * 1e3;
   if (flags.common.json)
     return print(concat("{\"sentences\":", sentences, ",\"tokens\":", tokens, ",\"order\":", json(flags.order),
-                        ",\"precision\":\"fp32\",\"threads\":", session.threads.count(),
+                        ",\"precision\":\"", name(model.precision()), "\",\"threads\":", session.threads.count(),
                         ",\"min_ms\":", measured(times.min_ms), ",\"median_ms\":", measured(times.median_ms),
                         ",\"sentences_per_s\":", measured(per_second), "}"));
   print(concat(sentences, " sentences of ", tokens, " tokens, order ", flags.order, ", ", session.threads.count(),
-               " threads: ", fixed(times.min_ms, 1), " ms, ", fixed(per_second, 0), " sentences/s"));
+               " threads, ", name(model.precision()), ": ", fixed(times.min_ms, 1), " ms, ", fixed(per_second, 0),
+               " sentences/s"));
 }
 
 void bench_tokenizer(const BenchFlags& flags, const Session& session) {
@@ -214,7 +217,7 @@ void run(const BenchFlags& flags) {
   parse_shapes(flags.shapes);
   const KernelTable<float>& kernels =
       flags.common.isa.empty() ? default_kernels<float>() : kernels_for(flags.common.isa);
-  const BertModel<float> model(Checkpoint::open(model_path(flags.common)), kernels);
+  const BertModel<float> model(Checkpoint::open(model_path(flags.common)), kernels, precision(flags.common));
   flags.lengths.empty() ? bench_shapes(flags, model, session) : bench_lengths(flags, model, session);
 }
 

@@ -20,7 +20,8 @@ void add_common(CLI::App& command, Common& common) {
   add("--model", common.model,
       "converted .safetensors or Hugging Face folder (default: BERT_MODEL, or the shipped one)");
   add("--threads", common.threads, "threads; 0: all there are")->check(CLI::Range(0, 1024));
-  add("--precision", common.precision, "fp32, bf16 or int8")->check(CLI::IsMember({"fp32", "bf16", "int8"}));
+  add("--precision", common.precision, "fp32 or int8; default: int8 for a file of 8-bit weights, else fp32")
+      ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
   add("--isa", common.isa, "instruction set to use: " BERT_ISA_NAMES);
   add("--max-tokens", common.max_tokens, "tokens per packed batch")->check(positive());
   add("--stride", common.stride, "read long texts in windows that overlap by so many tokens");
@@ -57,7 +58,7 @@ void check_common(const Common& common, const std::string& command) {
     for (const std::string& text : common.texts)
       if (text == "-") throw UsageError("- (stdin) cannot stand among other texts");
   if (!common.isa.empty()) kernels_for(common.isa);
-  if (common.precision != "fp32") fail("--precision ", common.precision, " is not available yet: only fp32 is");
+  if (common.precision == "bf16") fail("--precision bf16 is not available yet: only fp32 and int8 are");
   if (!common.receipt.empty()) fail("--receipt is not available yet");
 }
 
@@ -78,8 +79,16 @@ std::filesystem::path model_path(const Common& common) {
   fail("the model that ships with the project is not where this program looks: give one with --model or BERT_MODEL");
 }
 
+std::optional<Precision> precision(const Common& common) {
+  return common.precision.empty() ? std::nullopt : std::optional(precision_by_name(common.precision));
+}
+
 TaskOptions task_options(const Common& common) {
-  return {.threads = common.threads, .isa = common.isa, .truncate = common.truncate, .max_tokens = common.max_tokens};
+  return {.threads = common.threads,
+          .isa = common.isa,
+          .precision = precision(common),
+          .truncate = common.truncate,
+          .max_tokens = common.max_tokens};
 }
 
 std::shared_ptr<const TextModel> open_model(const Common& common) {

@@ -13,7 +13,7 @@ namespace bert::cli {
 
 /// The flags every command takes (their names: add_common) and its texts.
 struct Common {
-  std::string model, isa, input, receipt, precision = "fp32", progress = "auto";
+  std::string model, isa, input, receipt, precision, progress = "auto";
   int threads = 0;
   std::size_t max_tokens = TaskOptions{}.max_tokens;
   bool truncate = false, json = false;
@@ -48,6 +48,8 @@ CLI::App& add_command(CLI::App& app, const std::string& name, const std::string&
 
 /// --model, else BERT_MODEL from the environment, else the model that ships with the project.
 std::filesystem::path model_path(const Common& common);
+/// What --precision says; empty: as the model's file says.
+std::optional<Precision> precision(const Common& common);
 TaskOptions task_options(const Common& common);
 std::shared_ptr<const TextModel> open_model(const Common& common);
 

@@ -22,8 +22,10 @@ PackedBatch batch_with(Ids ids, Ids types = {}) { return PackedBatch(ids, types)
 
 TEST_CASE("a plan is exactly the memory that the forward pass takes", "[models][plan]") {
   const Golden golden("bert-gelu");
-  const auto model = golden.load(default_kernels<float>());
-  const BertModel<float> bare(Checkpoint::open(golden.folder));
+  const Precision precision = GENERATE(Precision::fp32, Precision::int8);
+  const auto model = golden.load(default_kernels<float>(), precision);
+  const BertModel<float> bare(Checkpoint::open(golden.folder), default_kernels<float>(), precision);
+  CHECK(bare.precision() == precision);
   for (int threads : {1, 2, 5})
     for (std::size_t copies : {1, 2, 40}) {
       std::vector<Sequence> sequences(copies, golden.inputs[3]);

@@ -32,22 +32,23 @@ struct Subject {
   std::string name;
   Checkpoint checkpoint;
   std::vector<Sequence> inputs;
+  Precision precision;
 };
-std::vector<Subject> subjects() {
+std::vector<Subject> subjects(Precision precision) {
   std::vector<Subject> all;
   for (const char* name : golden_names) {
     Golden golden(name);
-    all.push_back({name, Checkpoint::open(golden.folder), golden.inputs});
+    all.push_back({name, Checkpoint::open(golden.folder), golden.inputs, precision});
   }
   Checkpoint shipped = Checkpoint::open(source_dir() / "examples/model/bert.safetensors");
   const std::size_t vocabulary = BertConfig::from(shipped.config()).vocab_size;
-  all.push_back({"examples/model", std::move(shipped), spread_ids(vocabulary)});
+  all.push_back({"examples/model", std::move(shipped), spread_ids(vocabulary), precision});
   return all;
 }
 
 /// Over the little-endian bytes of all outputs, sequence by sequence.
 std::string digest(const Subject& subject, const KernelTable<float>& kernels) {
-  const BertForPreTraining<float> model(subject.checkpoint, kernels);
+  const BertForPreTraining<float> model(subject.checkpoint, kernels, subject.precision);
   Session session(1);
   Sha256 hash;
   for (const std::vector<float>& output : run_model(model, session, subject.inputs))
@@ -110,14 +111,16 @@ TEST_CASE("outputs have the digests of bits.json on every ISA", "[models][bits]"
   REQUIRE((recorded.find("numerics_version") && recorded.find("numerics_version")->to(version)));
   INFO("after raising numerics_version run bert_tests '[regenerate-bits]'");
   REQUIRE(version == numerics_version);
-  check_digests(recorded, "fp32", subjects());
+  for (const Precision precision : {Precision::fp32, Precision::int8})
+    check_digests(recorded, std::string(name(precision)).c_str(), subjects(precision));
   check_digests(recorded, "functions", each_function());
 }
 
 TEST_CASE("write bits.json from the scalar path", "[.][slow][regenerate-bits]") {
-  const std::string text =
-      concat("{\n  \"numerics_version\": ", numerics_version, ",\n  \"fp32\": ", digests_json(subjects()),
-             ",\n  \"functions\": ", digests_json(each_function()), "\n}\n");
+  const std::string text = concat("{\n  \"numerics_version\": ", numerics_version,
+                                  ",\n  \"fp32\": ", digests_json(subjects(Precision::fp32)),
+                                  ",\n  \"int8\": ", digests_json(subjects(Precision::int8)),
+                                  ",\n  \"functions\": ", digests_json(each_function()), "\n}\n");
   std::ofstream(file, std::ios::binary) << text;
   std::printf("wrote %s\n", file.c_str());
   CHECK(read_json(file).find("fp32"));

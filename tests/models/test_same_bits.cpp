@@ -80,6 +80,48 @@ TEST_CASE("bits are the same whether threads share operations or take whole sequ
   }
 }
 
+TEST_CASE("int8: every ISA, number of threads and batch gives the bits of the scalar path", "[models][bits][int8]") {
+  for (const char* name : golden_names) {
+    const Golden golden(name);
+    const Outputs expected = outputs(golden.load(*all_kernels()[0], Precision::int8), 1, golden.inputs);
+    for (const KernelTable<float>* kernels : all_kernels()) {
+      const auto model = golden.load(*kernels, Precision::int8);
+      INFO(name << " on " << kernels->name);
+      for (std::size_t i = 0; i < golden.inputs.size(); ++i)
+        require_same(outputs(model, 2, {golden.inputs[i]}), {expected[i]});
+      for (int threads : {1, 2, 3, 5})
+        for (std::size_t copies : {1, 12}) {
+          std::vector<Sequence> many;
+          Outputs all;
+          for (std::size_t i = 0; i < copies; ++i)
+            for (std::size_t j = 0; j < golden.inputs.size(); ++j)
+              many.push_back(golden.inputs[j]), all.push_back(expected[j]);
+          INFO(copies << " copies on " << threads << " threads");
+          require_same(outputs(model, threads, many), all);
+        }
+    }
+  }
+}
+
+TEST_CASE("int8 is near fp32 but not it, and only models of float run so", "[models][int8]") {
+  for (const char* name : golden_names) {
+    const Golden golden(name);
+    const Outputs exact = outputs(golden.load(default_kernels<float>()), 1, golden.inputs),
+                  seen = outputs(golden.load(default_kernels<float>(), Precision::int8), 1, golden.inputs);
+    double squares = 0, errors = 0;
+    for (std::size_t i = 0; i < exact.size(); ++i)
+      for (std::size_t j = 0; j < exact[i].size(); ++j) {
+        const double x = static_cast<double>(exact[i][j]), error = static_cast<double>(seen[i][j]) - x;
+        squares += x * x, errors += error * error;
+      }
+    const double relative = std::sqrt(errors / squares);
+    std::printf("%s: int8 against fp32, rms error over rms %.2e\n", name, relative);
+    CHECK(relative > 1e-5);
+    CHECK(relative < 0.03);
+    CHECK_THROWS_AS(golden.load(default_kernels<double>(), Precision::int8), Error);
+  }
+}
+
 TEST_CASE("a session gives the same bits call after call, large batches and small", "[models][bits]") {
   const Golden golden("bert-gelu_new");
   const auto model = golden.load(default_kernels<float>());

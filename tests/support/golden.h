@@ -55,8 +55,9 @@ struct Golden {
     return doubles(expected, bert::concat(input, ".", name));
   }
   template <class T>
-  bert::BertForPreTraining<T> load(const bert::KernelTable<T>& kernels) const {
-    return bert::BertForPreTraining<T>(bert::Checkpoint::open(folder), kernels);
+  bert::BertForPreTraining<T> load(const bert::KernelTable<T>& kernels,
+                                   bert::Precision precision = bert::Precision::fp32) const {
+    return bert::BertForPreTraining<T>(bert::Checkpoint::open(folder), kernels, precision);
   }
 
  private:

@@ -26,6 +26,9 @@ class WeightReader {
     return get(name, Shape(shape.begin(), shape.size()));
   }
 
+  /// The tensor, counted as read, of exactly this type.
+  const TensorRef& get(std::string_view name, Shape shape, DType dtype);
+
   /// All elements of the tensor as T (float or double), row-major, into out; its pages are given back.
   template <class T>
   void read(std::string_view name, Shape shape, T* out) {
@@ -40,6 +43,10 @@ class WeightReader {
 
   void release(const TensorRef& tensor) const { checkpoint_.release(tensor); }
 
+  /// Throws Error "cannot load FILE: NAME …" for a tensor whose numbers cannot be right.
+  template <class... Parts>
+  [[noreturn]] void broken(const Parts&... parts) const;
+
   /// Counts every tensor whose name begins so as read: heads that this model knowingly leaves out.
   void ignore(std::string_view prefix);
 
@@ -47,12 +54,16 @@ class WeightReader {
   void finish() const;
 
  private:
-  template <class... Parts>
-  [[noreturn]] void broken(const Parts&... parts) const;
+  const TensorRef& get_any(std::string_view name, Shape shape);
 
   const Checkpoint& checkpoint_;
   std::vector<bool> read_;
 };
+
+template <class... Parts>
+[[noreturn]] void WeightReader::broken(const Parts&... parts) const {
+  fail("cannot load \"", checkpoint_.path().string(), "\": ", parts...);
+}
 
 }  // namespace bert::inline BERT_ABI
 
@@ -61,17 +72,23 @@ class WeightReader {
 
 namespace bert::inline BERT_ABI {
 
-template <class... Parts>
-[[noreturn]] void WeightReader::broken(const Parts&... parts) const {
-  fail("cannot load \"", checkpoint_.path().string(), "\": ", parts...);
+BERT_INLINE const TensorRef& WeightReader::get(std::string_view name, Shape shape) {
+  const TensorRef& tensor = get_any(name, shape);
+  if (!is_floating(tensor.dtype)) broken(name, " is ", bert::name(tensor.dtype), ", not a floating-point type");
+  return tensor;
 }
 
-BERT_INLINE const TensorRef& WeightReader::get(std::string_view name, Shape shape) {
+BERT_INLINE const TensorRef& WeightReader::get(std::string_view name, Shape shape, DType dtype) {
+  const TensorRef& tensor = get_any(name, shape);
+  if (tensor.dtype != dtype) broken(name, " is ", bert::name(tensor.dtype), ", not ", bert::name(dtype));
+  return tensor;
+}
+
+BERT_INLINE const TensorRef& WeightReader::get_any(std::string_view name, Shape shape) {
   const TensorRef* const tensor = checkpoint_.find(name);
   if (!tensor) broken(name, " is missing");
   if (!std::equal(shape.begin(), shape.end(), tensor->shape.begin(), tensor->shape.end()))
     broken(name, " is ", shape_text(tensor->shape), ", the config asks for ", shape_text(shape));
-  if (!is_floating(tensor->dtype)) broken(name, " is ", bert::name(tensor->dtype), ", not a floating-point type");
   read_[static_cast<std::size_t>(tensor - checkpoint_.tensors().data())] = true;
   return *tensor;
 }

@@ -11,6 +11,9 @@
 #include <bert/nn/encoder_layer.h>
 #include <bert/nn/pooler.h>
 #include <bert/nn/schedule.h>
+#include <bert/quant/precision.h>
+
+#include <array>
 
 namespace bert::inline BERT_ABI {
 
@@ -20,6 +23,12 @@ struct Trace {
   bool want_attentions = false;
   std::vector<Tensor<T, 2>> hidden_states;            // N + 1 of [T, H]; the first is the embeddings' output
   std::vector<AttentionProbabilities<T>> attentions;  // N of B tensors [A, S, S]
+  /// What a layer's other products read (that of q, k and v reads hidden_states): for calibration.
+  struct Inputs {
+    Tensor<T, 2> context, attended, intermediate;  // [T, H], [T, H], [T, I]
+  };
+  bool want_inputs = false;
+  std::vector<Inputs> inputs;  // N
 };
 
 template <class T>
@@ -27,12 +36,16 @@ class BertModel {
  public:
   /// Loads the encoder of any BERT checkpoint; heads in it are left out. Throws Error naming the tensor that is
   /// missing, extra, or of another shape or type than the config says.
-  explicit BertModel(const Checkpoint& checkpoint, const KernelTable<T>& kernels = default_kernels<T>());
+  /// Without a precision: int8 for a file that holds 8-bit weights, else fp32; int8 for another file quantises its
+  /// weights now. Only models of float run as int8.
+  explicit BertModel(const Checkpoint& checkpoint, const KernelTable<T>& kernels = default_kernels<T>(),
+                     std::optional<Precision> precision = {});
   /// For models that put heads on this one: `tied_words` packs the word table for a decoder's GEMM.
-  BertModel(WeightReader& reader, const KernelTable<T>& kernels, bool tied_words);
+  BertModel(WeightReader& reader, const KernelTable<T>& kernels, std::optional<Precision> precision, bool tied_words);
 
   const BertConfig& config() const { return config_; }
   const KernelTable<T>& kernels() const { return embeddings_.word.kernels(); }
+  Precision precision() const { return precision_; }
   const BertEmbeddings<T>& embeddings() const { return embeddings_; }
   bool has_pooler() const { return !pooler_.dense.weight().empty(); }
 
@@ -64,9 +77,10 @@ class BertModel {
   void prepare(Trace<T>& trace, const PackedBatch& batch) const;
 
  private:
-  void load_layer(WeightReader& reader, const std::string& prefix, const KernelTable<T>& kernels);
+  void load_layer(WeightReader& reader, std::size_t layer, const KernelTable<T>& kernels);
 
   BertConfig config_;
+  Precision precision_ = Precision::fp32;
   BertEmbeddings<T> embeddings_;
   std::vector<EncoderLayer<T>> layers_;
   Pooler<T> pooler_;
@@ -78,7 +92,9 @@ template <class T>
 class BertForPreTraining {
  public:
   /// Throws Error naming the tensor that is missing, extra, or of another shape or type than the config says.
-  explicit BertForPreTraining(const Checkpoint& checkpoint, const KernelTable<T>& kernels = default_kernels<T>());
+  /// `precision` as in BertModel; the heads are of type T in every precision.
+  explicit BertForPreTraining(const Checkpoint& checkpoint, const KernelTable<T>& kernels = default_kernels<T>(),
+                              std::optional<Precision> precision = {});
 
   const BertModel<T>& bert() const { return bert_; }
   const BertConfig& config() const { return bert_.config(); }
@@ -108,7 +124,7 @@ class BertForPreTraining {
   };
   const PackedMatrix<T>& decoder() const { return untied_.empty() ? bert_.embeddings().word : untied_; }
 
-  BertForPreTraining(WeightReader reader, const KernelTable<T>& kernels);
+  BertForPreTraining(WeightReader reader, const KernelTable<T>& kernels, std::optional<Precision> precision);
 
   BertModel<T> bert_;
   Linear<T> transform_;  // [H, H], Hugging Face: cls.predictions.transform.dense
@@ -117,6 +133,10 @@ class BertForPreTraining {
   std::vector<T> decoder_bias_;
   Linear<T> seq_relationship_;  // [2, H]
 };
+
+/// The linear layers of encoder layer `i` by the names of their tensors: query, key and value, which are one product;
+/// then attention output, intermediate and output. These are what int8 quantises.
+std::array<std::vector<std::string>, 4> bert_layer_linears(std::size_t i);
 
 /// A batch of the given lengths whose ids are all 0: for plans.
 PackedBatch blank_batch(std::span<const std::size_t> lengths);
@@ -137,11 +157,20 @@ void BertModel<T>::forward(const Team& team, const PackedBatch& batch, const Sch
     const std::size_t first = batch.offsets[sequences.begin], tokens = batch.offsets[sequences.end] - first;
     const auto offsets = std::span(batch.offsets).subspan(sequences.begin, sequences.end - sequences.begin + 1);
     const auto some = [&](const std::vector<std::int32_t>& all) { return std::span(all).subspan(first, tokens); };
-    const auto keep = [&](std::size_t layer, TensorView<const T, 2> x) {
-      const Share rows = trace ? part.share(tokens) : Share{0, 0};
+    const auto copy = [&](TensorView<const T, 2> from, Tensor<T, 2>& to) {
+      const Share rows = part.share(tokens);
       for (std::size_t r = rows.begin; r < rows.end; ++r)
-        std::copy(x.row(r), x.row(r) + x.columns(), trace->hidden_states[layer].view().row(first + r));
-      if (trace) part.sync();
+        std::copy(from.row(r), from.row(r) + to.shape()[1], to.view().row(first + r));
+    };
+    const auto keep = [&](std::size_t layer, TensorView<const T, 2> x) {
+      if (!trace) return;
+      copy(x, trace->hidden_states[layer]);
+      if (trace->want_inputs && layer > 0) {
+        copy(activations.buffers[group].context, trace->inputs[layer - 1].context);
+        copy(activations.buffers[group].attended, trace->inputs[layer - 1].attended);
+        copy(activations.buffers[group].wide, trace->inputs[layer - 1].intermediate);
+      }
+      part.sync();
     };
     const TensorView<T, 2> x = activations.hidden.slice_rows(first, tokens);  // [tokens, H]
 
@@ -194,7 +223,11 @@ std::size_t BertModel<T>::plan(std::span<const std::size_t> lengths, int threads
 
 template <class T>
 void BertModel<T>::prepare(Trace<T>& trace, const PackedBatch& batch) const {
-  trace.hidden_states.clear(), trace.attentions.clear();
+  trace.hidden_states.clear(), trace.attentions.clear(), trace.inputs.clear();
+  for (std::size_t i = 0; trace.want_inputs && i < layers_.size(); ++i)
+    trace.inputs.push_back({Tensor<T, 2>({batch.tokens(), config_.hidden_size}),
+                            Tensor<T, 2>({batch.tokens(), config_.hidden_size}),
+                            Tensor<T, 2>({batch.tokens(), config_.intermediate_size})});
   for (std::size_t i = 0; i <= layers_.size(); ++i)
     trace.hidden_states.push_back(Tensor<T, 2>({batch.tokens(), config_.hidden_size}));
   for (std::size_t i = 0; trace.want_attentions && i < layers_.size(); ++i) {
@@ -267,6 +300,14 @@ std::size_t BertForPreTraining<T>::plan(std::span<const std::size_t> lengths, st
   Arena counting;
   Activations(counting, *this, batch, masked, Schedule(batch.offsets, static_cast<std::size_t>(threads)));
   return counting.bytes();
+}
+
+BERT_INLINE std::array<std::vector<std::string>, 4> bert_layer_linears(std::size_t i) {
+  const std::string layer = concat("bert.encoder.layer.", i, "."), self = layer + "attention.self.";
+  return {{{self + "query", self + "key", self + "value"},
+           {layer + "attention.output.dense"},
+           {layer + "intermediate.dense"},
+           {layer + "output.dense"}}};
 }
 
 BERT_INLINE PackedBatch blank_batch(std::span<const std::size_t> lengths) {

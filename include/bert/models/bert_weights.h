@@ -10,8 +10,10 @@
 namespace bert::inline BERT_ABI {
 
 template <class T>
-BertModel<T>::BertModel(WeightReader& reader, const KernelTable<T>& kernels, bool tied_words)
-    : config_(BertConfig::from(reader.checkpoint().config())) {
+BertModel<T>::BertModel(WeightReader& reader, const KernelTable<T>& kernels, std::optional<Precision> precision,
+                        bool tied_words)
+    : config_(BertConfig::from(reader.checkpoint().config())),
+      precision_(precision_of<T>(reader.checkpoint(), precision)) {
   if (config_.model_type != "bert")
     fail("cannot load \"", reader.checkpoint().path().string(), "\": model_type \"", config_.model_type,
          "\" is not supported; supported is \"bert\"");
@@ -24,47 +26,47 @@ BertModel<T>::BertModel(WeightReader& reader, const KernelTable<T>& kernels, boo
   embeddings_.token_type =
       load_table<T>(reader, embeddings + "token_type_embeddings.weight", config_.type_vocab_size, hidden);
   embeddings_.layer_norm = load_layer_norm(reader, embeddings + "LayerNorm", hidden, config_.layer_norm_eps, kernels);
-  for (std::size_t i = 0; i < config_.num_hidden_layers; ++i)
-    load_layer(reader, concat("bert.encoder.layer.", i, "."), kernels);
+  for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) load_layer(reader, i, kernels);
   if (reader.has("bert.pooler.dense.weight"))
     pooler_.dense = load_linear(reader, "bert.pooler.dense", hidden, hidden, kernels);
 }
 
 template <class T>
-void BertModel<T>::load_layer(WeightReader& reader, const std::string& prefix, const KernelTable<T>& kernels) {
+void BertModel<T>::load_layer(WeightReader& reader, std::size_t i, const KernelTable<T>& kernels) {
   const std::size_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
+  const std::string prefix = concat("bert.encoder.layer.", i, ".");
+  const auto [qkv, attention_output, up, down] = bert_layer_linears(i);
   EncoderLayer<T>& layer = layers_.emplace_back();
   layer.attention.heads = config_.num_attention_heads;
-  layer.attention.qkv = Linear<T>(3 * hidden, hidden, kernels);
-  load_linear(reader, prefix + "attention.self.query", layer.attention.qkv, 0, hidden);
-  load_linear(reader, prefix + "attention.self.key", layer.attention.qkv, hidden, hidden);
-  load_linear(reader, prefix + "attention.self.value", layer.attention.qkv, 2 * hidden, hidden);
-  layer.attention_output = load_linear(reader, prefix + "attention.output.dense", hidden, hidden, kernels);
+  layer.attention.qkv = load_any_linear(reader, qkv, hidden, hidden, kernels, precision_);
+  layer.attention_output = load_any_linear(reader, attention_output, hidden, hidden, kernels, precision_);
   layer.attention_norm =
       load_layer_norm(reader, prefix + "attention.output.LayerNorm", hidden, config_.layer_norm_eps, kernels);
-  layer.feed_forward.up = load_linear(reader, prefix + "intermediate.dense", intermediate, hidden, kernels);
-  layer.feed_forward.down = load_linear(reader, prefix + "output.dense", hidden, intermediate, kernels);
+  layer.feed_forward.up = load_any_linear(reader, up, intermediate, hidden, kernels, precision_);
+  layer.feed_forward.down = load_any_linear(reader, down, hidden, intermediate, kernels, precision_);
   layer.feed_forward.activation = activation_by_name(config_.hidden_act);
   layer.output_norm = load_layer_norm(reader, prefix + "output.LayerNorm", hidden, config_.layer_norm_eps, kernels);
 }
 
 template <class T>
-BertModel<T>::BertModel(const Checkpoint& checkpoint, const KernelTable<T>& kernels)
+BertModel<T>::BertModel(const Checkpoint& checkpoint, const KernelTable<T>& kernels, std::optional<Precision> precision)
     : BertModel([&] {
         WeightReader reader(checkpoint);
-        BertModel model(reader, kernels, false);
+        BertModel model(reader, kernels, precision, false);
         for (const char* head : {"cls.", "classifier.", "qa_outputs."}) reader.ignore(head);
         reader.finish();
         return model;
       }()) {}
 
 template <class T>
-BertForPreTraining<T>::BertForPreTraining(const Checkpoint& checkpoint, const KernelTable<T>& kernels)
-    : BertForPreTraining(WeightReader(checkpoint), kernels) {}
+BertForPreTraining<T>::BertForPreTraining(const Checkpoint& checkpoint, const KernelTable<T>& kernels,
+                                          std::optional<Precision> precision)
+    : BertForPreTraining(WeightReader(checkpoint), kernels, precision) {}
 
 template <class T>
-BertForPreTraining<T>::BertForPreTraining(WeightReader reader, const KernelTable<T>& kernels)
-    : bert_(reader, kernels,
+BertForPreTraining<T>::BertForPreTraining(WeightReader reader, const KernelTable<T>& kernels,
+                                          std::optional<Precision> precision)
+    : bert_(reader, kernels, precision,
             reader.has("cls.predictions.transform.dense.weight") && !reader.has("cls.predictions.decoder.weight")) {
   const std::size_t hidden = config().hidden_size, vocabulary = config().vocab_size;
   const std::string predictions = "cls.predictions.", transform = predictions + "transform.";

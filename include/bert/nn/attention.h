@@ -1,7 +1,7 @@
 // Multi-head self-attention over a packed batch: per sequence and head, softmax(q k^T / sqrt(D)) v
 // (Vaswani et al. 2017, section 3.2). Query, key and value are one GEMM; there is no mask because there is no padding.
 #pragma once
-#include <bert/nn/linear.h>
+#include <bert/nn/any_linear.h>
 
 #include <cmath>
 
@@ -14,14 +14,12 @@ using AttentionProbabilities = std::vector<Tensor<T, 3>>;
 template <class T>
 struct SelfAttention {
   std::size_t heads = 1;
-  Linear<T> qkv;  // [3H, H]: query rows, then key rows, then value rows
+  AnyLinear<T> qkv;  // [3H, H]: query rows, then key rows, then value rows
 
-  std::size_t hidden_size() const { return qkv.weight().k(); }
+  std::size_t hidden_size() const { return qkv.k(); }
   std::size_t head_size() const { return hidden_size() / heads; }
   /// Elements of scratch that each thread needs for sequences up to `longest` tokens.
-  std::size_t scratch_size(std::size_t longest) const {
-    return qkv.weight().kernels().attention_scratch(longest, head_size());
-  }
+  std::size_t scratch_size(std::size_t longest) const { return qkv.kernels().attention_scratch(longest, head_size()); }
 
   /// context [T, H] from the projected q, k, v [T, 3H]. `offsets` [B + 1] bound the sequences; row 0 is token
   /// offsets[0]. `scratch` holds scratch_size() elements per thread. `probabilities` may be null, else it has an
@@ -45,10 +43,11 @@ struct SelfAttention {
   }
 
   /// context [T, H] from x [T, H]: the projection and attend(). `projected` [T, 3H] receives q, k, v.
+  /// `space` is for a projection of 8 bits.
   void forward(const Team& team, TensorView<const T, 2> x, std::span<const std::size_t> offsets,
                TensorView<T, 2> projected, TensorView<T, 2> scratch, TensorView<T, 2> context,
-               Tensor<T, 3>* probabilities = nullptr) const {
-    qkv.forward(team, x, projected);
+               Tensor<T, 3>* probabilities = nullptr, const Int8Rows& space = {}) const {
+    qkv.forward(team, x, projected, Activation::linear, {}, space);
     attend(team, offsets, projected, scratch, context, probabilities);
   }
 
@@ -60,10 +59,9 @@ struct SelfAttention {
                 TensorView<T, 2> context, T* probabilities) const {
     const std::size_t hidden = hidden_size(), size = head_size();
     const T* q = projected.row(first) + head * size;
-    qkv.weight().kernels().attention({q, q + hidden, q + 2 * hidden, projected.row_stride(),
-                                      context.row(first) + head * size, context.row_stride(), length, size, 0, length,
-                                      T(1) / std::sqrt(static_cast<T>(size)),
-                                      probabilities ? probabilities + head * length * length : nullptr, scratch});
+    qkv.kernels().attention({q, q + hidden, q + 2 * hidden, projected.row_stride(), context.row(first) + head * size,
+                             context.row_stride(), length, size, 0, length, T(1) / std::sqrt(static_cast<T>(size)),
+                             probabilities ? probabilities + head * length * length : nullptr, scratch});
   }
 };
 

@@ -13,7 +13,7 @@ namespace bert::inline BERT_ABI {
 template <class T>
 struct EncoderLayer {
   SelfAttention<T> attention;
-  Linear<T> attention_output;  // [H, H], Hugging Face: attention.output.dense
+  AnyLinear<T> attention_output;  // [H, H], Hugging Face: attention.output.dense
   LayerNorm<T> attention_norm;
   FeedForward<T> feed_forward;
   LayerNorm<T> output_norm;
@@ -24,14 +24,21 @@ struct EncoderLayer {
     TensorView<T, 2> wide;               // [T, max(3H, I)]
     TensorView<T, 2> context, attended;  // [T, H]
     TensorView<T, 2> scratch;            // [threads, attention scratch]
+    Int8Rows quantized;                  // [T, max(H, I)]: the input of a product of 8 bits, one at a time
     Buffers(Arena& arena, const EncoderLayer& layer, std::size_t tokens, std::size_t longest, std::size_t threads) {
-      const std::size_t hidden = layer.attention.hidden_size(), intermediate = layer.feed_forward.up.weight().n();
+      const std::size_t hidden = layer.attention.hidden_size(), intermediate = layer.feed_forward.up.n();
       wide = arena.matrix<T>(tokens, 3 * hidden > intermediate ? 3 * hidden : intermediate);
       context = arena.matrix<T>(tokens, hidden);
       attended = arena.matrix<T>(tokens, hidden);
       scratch = arena.matrix<T>(threads, (layer.attention.scratch_size(longest) + 15) / 16 * 16);
+      if (layer.has_int8()) quantized = Int8Rows(arena, tokens, hidden > intermediate ? hidden : intermediate);
     }
   };
+
+  bool has_int8() const {
+    return attention.qkv.is_int8() || attention_output.is_int8() || feed_forward.up.is_int8() ||
+           feed_forward.down.is_int8();
+  }
 
   /// x [T, H] is replaced by the layer's output. `offsets` [B + 1]; row 0 of x is token offsets[0].
   ///
@@ -44,16 +51,17 @@ struct EncoderLayer {
     const Team worker = by_rows ? Team() : team;
     const Share mine = by_rows ? team.share(x.rows()) : Share{0, x.rows()};
     const auto rows = [&](TensorView<T, 2> all) { return all.slice_rows(mine.begin, mine.end - mine.begin); };
-    const TensorView<T, 2> qkv = buffers.wide.slice_columns(0, attention.qkv.weight().n());
-    const TensorView<T, 2> intermediate = buffers.wide.slice_columns(0, feed_forward.up.weight().n());
+    const TensorView<T, 2> qkv = buffers.wide.slice_columns(0, attention.qkv.n());
+    const TensorView<T, 2> intermediate = buffers.wide.slice_columns(0, feed_forward.up.n());
     const TensorView<T, 2> attended = rows(buffers.attended);
+    const Int8Rows space = buffers.quantized.slice_rows(mine.begin, mine.end - mine.begin);
 
-    attention.qkv.forward(worker, rows(x), rows(qkv));
+    attention.qkv.forward(worker, rows(x), rows(qkv), Activation::linear, {}, space);
     if (by_rows) team.sync();
     attention.attend(team, offsets, qkv, buffers.scratch, buffers.context, probabilities);
-    attention_output.forward(worker, rows(buffers.context), attended, Activation::linear, rows(x));
+    attention_output.forward(worker, rows(buffers.context), attended, Activation::linear, rows(x), space);
     attention_norm.forward(worker, attended, attended);
-    feed_forward.forward(worker, attended, rows(intermediate), rows(x));
+    feed_forward.forward(worker, attended, rows(intermediate), rows(x), space);
     output_norm.forward(worker, rows(x), rows(x));
     if (by_rows) team.sync();
   }
