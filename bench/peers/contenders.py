@@ -7,6 +7,8 @@ variables read at process start. Contenders of one group (precision and ISA clas
 import dataclasses
 import json
 import os
+import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -43,8 +45,13 @@ PRECISIONS = {"ort": ["fp32", "int8"], "openvino": ["fp32", "bf16", "int8"], "ct
 NAMES = {"bert": "bert", "ort": "ONNX Runtime", "openvino": "OpenVINO", "ct2": "CTranslate2", "torch": "PyTorch"}
 
 # (precision, ISA class of the group). AMX has no fp32, so there avx512 is run as it comes. oneDNN has no bf16 on AVX2.
+# A CPU without AVX-512 holds everybody to AVX2 by itself.
+CPU_FLAGS = set(re.search(r"^flags\s*:(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)[1].split())
+ONLY_AVX2 = "avx512f" not in CPU_FLAGS
 GROUPS = [("fp32", "avx512"), ("bf16", "avx512"), ("int8", "avx512"), ("fp32", "avx2"), ("int8", "avx2"),
           ("bf16", "amx"), ("int8", "amx")]  # fmt: skip
+RUNNABLE = [(precision, isa) for precision, isa in GROUPS
+            if isa == "avx2" or (not ONLY_AVX2 if isa == "avx512" else f"amx_{precision}" in CPU_FLAGS)]  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,10 +67,13 @@ class Contender:
 
 
 def contenders_of(precision, isa, peers):
-    held = FREE if isa == "amx" or (precision, isa) == ("fp32", "avx512") else isa
+    as_it_comes = isa == "amx" or (precision, isa) == ("fp32", "avx512") or ONLY_AVX2
+    held = FREE if as_it_comes else isa
     for peer in peers:
         isas = [held]
-        if peer == "ort":
+        if ONLY_AVX2:
+            pass
+        elif peer == "ort":
             isas = [] if isa == "avx2" else [UNLIMITED]
         elif peer == "openvino" and (precision, isa) == ("fp32", "avx2"):
             isas = [MLAS_UNLIMITED]
@@ -73,7 +83,7 @@ def contenders_of(precision, isa, peers):
             continue
         for held_to in isas:
             for mode in MODES[peer]:
-                if mode != "compile" or isa != "avx2":  # Inductor generates code for the CPU it finds
+                if mode != "compile" or isa != "avx2" or ONLY_AVX2:  # Inductor generates code for the CPU it finds
                     yield Contender(peer, precision, held_to, mode)
 
 
@@ -130,15 +140,19 @@ class Worker:
 
 
 class Ours:
-    """`bert bench`, a process a turn (it warms up by one pass); the number of repeats follows from the turn before."""
+    """`bert bench`, a process a turn (it warms up by one pass); the number of repeats follows from the turn before.
+
+    `isa` is a name of ours, or empty for the best there is.
+    """
 
     def __init__(self, program, precision, isa, model, threads):
-        self.contender = Contender("bert", precision, isa, "")
+        self.contender = Contender("bert", precision, isa or FREE, "")
+        self.isa = ["--isa", isa] if isa else []
         self.program, self.model, self.threads, self.once = program, model, threads, {}
 
     def command(self, *arguments):
         return [self.program, *arguments, "--model", self.model, "--threads", str(self.threads),
-                "--precision", self.contender.precision, "--isa", self.contender.isa, "--json"]  # fmt: skip
+                "--precision", self.contender.precision, *self.isa, "--json"]  # fmt: skip
 
     def available(self):
         """None, or why not: the program refuses a precision it does not have yet."""

@@ -13,7 +13,7 @@ import numpy as np
 
 import work
 from contenders import Contender, FREE, MODES, NAMES, Ours, PeerError, PRECISIONS, UNLIMITED, Worker, clean_environment
-from contenders import contenders_of
+from contenders import ONLY_AVX2, contenders_of
 
 SAME = 1e-3  # largest difference of a float32 last_hidden_state that is still the same model
 VERIFY_LENGTHS = [[96], [53, 21]]  # one sequence alone (no mask); two in a padded batch
@@ -35,7 +35,7 @@ class Run:
         return work.BUILD / "models" / model
 
     def ours(self, precision, isa, model):
-        isa = {"amx": "avx512"}.get(isa, isa)
+        isa = "avx2" if isa == "avx2" and not ONLY_AVX2 else ""
         return Ours(self.bert, precision, isa, self.folder(model) / "bert.safetensors", self.threads)
 
     def file(self, name):
@@ -223,7 +223,7 @@ def tokenizer(run):
 
 def our_embeddings(run, model, precision, sentences):
     """The hook for our own int8: None and a note as long as the program refuses the precision."""
-    if missing := run.ours(precision, "avx512", model).available():
+    if missing := run.ours(precision, "", model).available():
         return run.note(f"bert {precision}", missing)
     source, out = run.file("sentences.txt"), run.file("ours.npy")
     with open(source, "w", encoding="utf-8") as file:

@@ -59,14 +59,15 @@ def machine(arguments):
 def parse():
     listed = lambda known: lambda text: [item for item in text.split(",") if item in known or parser.error(
         f"\"{item}\" is not one of {', '.join(known)}")]  # fmt: skip
-    from contenders import GROUPS
+    from contenders import GROUPS, RUNNABLE
 
-    groups = [f"{p}-{i}" for p, i in GROUPS]
+    groups, runnable = ([f"{p}-{i}" for p, i in some] for some in (GROUPS, RUNNABLE))
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="MiniLM, small shapes, one short round, a setting a peer")
     parser.add_argument("--models", type=listed(["minilm", "base"]), help="minilm,base")
     parser.add_argument("--only", type=listed(PEERS), default=PEERS, help=",".join(PEERS))
-    parser.add_argument("--groups", type=listed(groups), default=groups, help=",".join(groups))
+    parser.add_argument("--groups", type=listed(groups), default=runnable,
+                        help=f"{','.join(groups)}; by default those this CPU has: {','.join(runnable)}")  # fmt: skip
     parser.add_argument("--parts", type=listed(PARTS), default=PARTS, help=",".join(PARTS))
     parser.add_argument("--shapes", type=lambda text: [s for s in text.split(",") if s and work.parse_shape(s)])
     parser.add_argument("--orders", type=lambda text: listed(work.ORDERS)(text) if text else [], help="of the ragged work")

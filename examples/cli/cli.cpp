@@ -179,10 +179,12 @@ std::string json(std::string_view text) {
   return quote_json(detail::repair_utf8(text, repaired));
 }
 
-std::string json(float number) {
+float finite(float number) {
   if (!std::isfinite(number)) fail("a result is ", number, ", which JSON cannot hold: is the model damaged?");
-  return concat(number);
+  return number;
 }
+
+std::string json(float number) { return concat(finite(number)); }
 
 std::string json(std::int64_t number) { return concat(number); }
 

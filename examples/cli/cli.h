@@ -116,7 +116,9 @@ void print(std::string_view line);
 /// For people, when there are several inputs: the text above its result.
 void print_heading(const Common& common, std::string_view text);
 
-/// JSON: a string; the shortest decimal that reads back to the same float32 (NaN and infinities are an Error); lists.
+/// The number itself; throws Error for NaN and infinities, which JSON cannot hold.
+float finite(float number);
+/// JSON: a string; the shortest decimal that reads back to the same finite float32; lists.
 std::string json(std::string_view text);
 std::string json(float number);
 std::string json(std::int64_t number);

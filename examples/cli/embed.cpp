@@ -47,7 +47,7 @@ class Sink {
         throw UsageError("--pooling none gives each text its own number of rows: write a .jsonl, or one text a .npy");
       rows_ += rows.rows(), columns_ = rows.columns();
       for (std::size_t r = 0; r < rows.rows(); ++r)
-        for (float number : rows.row_span(r)) json(number), numbers_.push_back(number);  // json(): an error for NaN
+        for (float number : rows.row_span(r)) numbers_.push_back(finite(number));
     } else if (file_ || flags_.common.json) {
       std::vector<std::string> lines;
       for (std::size_t r = 0; r < rows.rows(); ++r) lines.push_back(json_list(rows.row_span(r)));
