@@ -81,6 +81,7 @@ PackedBatch random_batch(const BertConfig& config, std::span<const std::size_t> 
   PackedBatch batch;
   std::uint32_t state = 1;
   for (std::size_t length : lengths) {
+    check_window(length, config);
     std::vector<std::int32_t> ids(length);
     for (std::int32_t& id : ids) {
       state = state * 1664525u + 1013904223u;
