@@ -18,7 +18,10 @@ import re
 import sys
 import tempfile
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError:
+    sys.exit("error: the converter needs numpy and safetensors: python3 -m pip install numpy safetensors")
 
 VERSION = 1
 ALIGNMENT = 64
@@ -422,6 +425,9 @@ def main():
     lowercase = None if arguments.lowercase is None else arguments.lowercase == "yes"
     try:
         convert(arguments.source, arguments.output, arguments.dtype, lowercase, arguments.note)
+    except ImportError as error:
+        print(f"error: {error.name} is missing: python3 -m pip install {error.name}", file=sys.stderr)
+        return 1
     except (ConversionError, OSError, UnicodeDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

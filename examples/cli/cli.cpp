@@ -19,12 +19,13 @@ void add_common(CLI::App& command, Common& common) {
   };
   add("--model", common.model,
       "converted .safetensors or Hugging Face folder (default: BERT_MODEL, or the shipped one)");
-  add("--threads", common.threads, "threads; 0: all there are")->check(CLI::Range(0, 1024));
+  add("--threads", common.threads, "threads; 0: all there are")->check(whole_number(0, 1024));
   add("--precision", common.precision, "fp32 or int8; default: int8 for a file of 8-bit weights, else fp32")
       ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
   add("--isa", common.isa, "instruction set to use: " BERT_ISA_NAMES);
   add("--max-tokens", common.max_tokens, "tokens per packed batch")->check(positive());
-  add("--stride", common.stride, "read long texts in windows that overlap by so many tokens");
+  add("--stride", common.stride, "tokenize: read long texts in windows that overlap by so many tokens")
+      ->check(whole_number(0));
   add("--input", common.input, "file of texts, one a line; -: stdin");
   add("--receipt", common.receipt, "write what was run, with hashes, to this file");
   add("--progress", common.progress, "auto, always or never")->check(CLI::IsMember({"auto", "always", "never"}));
@@ -32,19 +33,40 @@ void add_common(CLI::App& command, Common& common) {
   command.add_flag("--json", common.json, "one JSON value per input on its own line")->group("Common flags");
 }
 
-CLI::Validator positive() {
+CLI::Validator whole_number(std::size_t low, std::size_t high) {
   return CLI::Validator(
-      [](std::string& value) {
+      [=](std::string& value) {
         std::size_t number = 0;
-        const auto [rest, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-        const bool good = error == std::errc() && rest == value.data() + value.size() && number > 0;
-        return good ? std::string() : concat("\"", value, "\" is not a whole number above 0");
+        const char* const end = value.data() + value.size();
+        const auto [rest, error] = std::from_chars(value.data(), end, number);
+        const bool whole = error == std::errc() && rest == end && (value[0] != '0' || value.size() == 1);
+        if (whole && number >= low && number <= high) return std::string();
+        const std::string upwards = low == 1 ? "above 0" : concat("from ", low, " on");
+        return concat("\"", value, "\" is not a whole number ",
+                      high == std::size_t(-1) ? upwards : concat("from ", low, " to ", high));
       },
       "");
 }
 
+CLI::Validator positive() { return whole_number(1); }
+
+constexpr const char* kMayBeEmpty = "MAY_BE_EMPTY";
+
+CLI::Validator may_be_empty() {
+  return CLI::Validator([](std::string&) { return std::string(); }, "", kMayBeEmpty);
+}
+
+bool is_may_be_empty(CLI::Option& option) {
+  try {
+    return option.get_validator(kMayBeEmpty) != nullptr;
+  } catch (const CLI::OptionNotFound&) {
+    return false;
+  }
+}
+
 void add_texts(CLI::App& command, Common& common, const std::string& name, const std::string& help) {
   command.add_option(name, common.texts, help);
+  common.takes_texts = true;
 }
 
 void check_common(const Common& common, const std::string& command) {
@@ -52,6 +74,8 @@ void check_common(const Common& common, const std::string& command) {
     throw UsageError(
         concat("--stride does not go with ", command, ", only with tokenize, tag and answer: use --truncate"));
   if (common.stride && common.truncate) throw UsageError("--truncate and --stride exclude each other");
+  if (!common.input.empty() && !common.takes_texts)
+    throw UsageError(concat("--input does not go with ", command, ", which reads no texts"));
   if (!common.input.empty() && !common.texts.empty())
     throw UsageError("--input and texts on the command line exclude each other");
   if (common.texts.size() > 1)
@@ -111,7 +135,7 @@ std::optional<std::string> Lines::next() {
   const ssize_t length = ::getline(&line_, &capacity_, file_);
   if (length < 0) {
     if (std::ferror(file_) || errno == ENOMEM) fail("cannot read \"", name_, "\": ", std::strerror(errno));
-    if (number_ == 0) fail(name_ == "-" ? "standard input" : name_, " is empty: give a text, or one a line");
+    if (number_ == 0) fail(name_ == "-" ? "standard input" : name_, " is empty: it should hold one input a line");
     return std::nullopt;
   }
   ++number_;
@@ -162,12 +186,31 @@ std::optional<std::pair<std::string, std::string>> Inputs::next_pair() {
 
 std::optional<std::size_t> Inputs::count() const { return lines_ ? std::nullopt : std::optional(texts_.size()); }
 
+std::vector<std::int32_t> parse_ids(std::string_view what, std::string_view text) {
+  constexpr std::string_view between = " \t,[]";
+  std::vector<std::int32_t> ids;
+  while (true) {
+    text.remove_prefix(std::min(text.find_first_not_of(between), text.size()));
+    if (text.empty()) return ids;
+    const std::string_view number = text.substr(0, text.find_first_of(between));
+    const auto [rest, error] = std::from_chars(number.data(), number.data() + number.size(), ids.emplace_back());
+    if (error != std::errc() || rest != number.data() + number.size())
+      throw UsageError(concat(what, "\"", number, "\" is not a token id: give whole numbers with spaces between"));
+    text.remove_prefix(number.size());
+  }
+}
+
+void check_window(std::size_t length, const BertConfig& config) {
+  if (length > config.max_position_embeddings)
+    fail("a sequence of ", length, " tokens is longer than the model's window of ", config.max_position_embeddings);
+}
+
 // --- printing -------------------------------------------------------------------------------------------------------
 
 void print(std::string_view line) {
   const bool written = std::fwrite(line.data(), 1, line.size(), stdout) == line.size() &&
                        (line.ends_with('\n') || std::putc('\n', stdout) != EOF) && std::fflush(stdout) == 0;
-  if (!written) fail("cannot write to standard output: ", std::strerror(errno));
+  if (!written) throw PrintError(concat("cannot write to standard output: ", std::strerror(errno)));
 }
 
 void print_heading(const Common& common, std::string_view text) {

@@ -16,7 +16,7 @@ struct Common {
   std::string model, isa, input, receipt, precision, progress = "auto";
   int threads = 0;
   std::size_t max_tokens = TaskOptions{}.max_tokens;
-  bool truncate = false, json = false;
+  bool truncate = false, json = false, takes_texts = false;
   std::optional<std::size_t> stride;
   std::vector<std::string> texts;
 };
@@ -26,8 +26,15 @@ void add_common(CLI::App& command, Common& common);
 void add_texts(CLI::App& command, Common& common, const std::string& name = "TEXT",
                const std::string& help = "texts; none or -: read them from stdin, one a line");
 
-/// A check for options: a whole number above 0.
+/// Checks for options: a whole number from `low` to `high`, and one above 0. Without them CLI11 takes -1 for a very
+/// large size and a number beyond the type for its largest; 010, which it takes for 8, is refused too.
+CLI::Validator whole_number(std::size_t low, std::size_t high = std::size_t(-1));
 CLI::Validator positive();
+
+/// A mark for options of which an empty value means something (a prompt, a second text). main() makes all others refuse
+/// one: `--model ""` is a variable that somebody's script forgot to set, not a flag left out.
+CLI::Validator may_be_empty();
+bool is_may_be_empty(CLI::Option& option);
 
 /// UsageError or Error for common flags that do not go with the command or do not exist yet.
 void check_common(const Common& common, const std::string& command);
@@ -72,6 +79,11 @@ class Lines {
   std::size_t capacity_ = 0, number_ = 0;
 };
 
+/// stdout cannot be written.
+struct PrintError : Error {
+  using Error::Error;
+};
+
 /// The texts of a run, in order: the positional ones, or the lines of --input or stdin.
 class Inputs {
  public:
@@ -82,12 +94,14 @@ class Inputs {
   /// Whether all inputs are on the command line, and how many.
   std::optional<std::size_t> count() const;
 
-  /// Calls work(), adding `line 7 of FILE: ` to an error met while working on that line.
+  /// Calls work(), adding `line 7 of FILE: ` to an error met while working on that line; not to one of writing.
   template <class Work>
   auto explain(const Work& work) const {
     const auto place = [&](const Error& error) { return concat(place_(), error.what()); };
     try {
       return work();
+    } catch (const PrintError&) {
+      throw;
     } catch (const UsageError& error) {
       throw UsageError(place(error));
     } catch (const Error& error) {
@@ -110,6 +124,12 @@ void for_each_text(const Common& common, const Work& work) {
   Inputs inputs(common);
   while (const auto text = inputs.next()) inputs.explain([&] { work(*text); });
 }
+
+/// Token ids with spaces or commas between; brackets may stand around them. UsageError names `what`.
+std::vector<std::int32_t> parse_ids(std::string_view what, std::string_view text);
+
+/// An Error when a sequence of `length` tokens is more than the model takes.
+void check_window(std::size_t length, const BertConfig& config);
 
 /// A line to stdout, at once.
 void print(std::string_view line);

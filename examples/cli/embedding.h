@@ -27,9 +27,10 @@ inline void add_embedding_flags(CLI::App& command, EmbeddingFlags& flags, bool n
       .add_option("--pooling", flags.pooling,
                   "how token states become one vector (default: as the model says, or mean)")
       ->check(CLI::IsMember(modes));
-  command.add_option("--prompt", flags.prompt, "put before every text");
+  command.add_option("--prompt", flags.prompt, "put before every text")->check(may_be_empty());
   command.add_option("--truncate-dim", flags.truncate_dim, "keep the first so many numbers")->check(positive());
-  command.add_option("--layer", flags.layer, "states of this layer, 0 the embeddings (default: the last)");
+  command.add_option("--layer", flags.layer, "states of this layer, 0 the embeddings (default: the last)")
+      ->check(whole_number(0));
 }
 
 /// Vectors of inputs as they come: visit(text, states [S, dimension]) for each in order.

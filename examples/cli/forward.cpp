@@ -12,31 +12,15 @@ struct ForwardFlags {
   bool attentions = false;
 };
 
-/// "2 17 3" -> {2, 17, 3}
-std::vector<std::int32_t> parse_ids(const std::string& flag, std::string_view text) {
-  std::vector<std::int32_t> ids;
-  for (const char *at = text.data(), *end = at + text.size(); at != end;) {
-    if (*at == ' ' || *at == ',' || *at == '\t') {
-      ++at;
-      continue;
-    }
-    std::int32_t id = 0;
-    const auto [next, error] = std::from_chars(at, end, id);
-    if (error != std::errc() || (next != end && *next != ' ' && *next != ',' && *next != '\t'))
-      throw UsageError(concat(flag, " is \"", text, "\": give whole numbers with spaces between"));
-    ids.push_back(id), at = next;
-  }
-  return ids;
-}
-
 /// The one sequence of this run: from --ids, so that a folder without a tokenizer will do, or from the text.
 PackedBatch read_batch(const ForwardFlags& flags, const Checkpoint& checkpoint, std::size_t window) {
   if (!flags.ids.empty()) {
     if (!flags.common.texts.empty() || !flags.common.input.empty())
-      throw UsageError("--ids and a text exclude each other");
-    const std::vector<std::int32_t> ids = parse_ids("--ids", flags.ids);
-    if (ids.empty()) fail("--ids is empty");
-    return PackedBatch(ids, parse_ids("--type-ids", flags.type_ids));
+      throw UsageError("--ids and a text exclude each other; several ids are one argument: --ids \"2 17 3\"");
+    if (flags.common.truncate) throw UsageError("--truncate cuts a text, not --ids");
+    const std::vector<std::int32_t> ids = parse_ids("--ids: ", flags.ids);
+    if (ids.empty()) throw UsageError("--ids holds no token id");
+    return PackedBatch(ids, parse_ids("--type-ids: ", flags.type_ids));
   }
   if (!flags.type_ids.empty()) throw UsageError("--type-ids goes with --ids");
   Inputs inputs(flags.common);
@@ -51,7 +35,7 @@ PackedBatch read_batch(const ForwardFlags& flags, const Checkpoint& checkpoint, 
     fail("the text is empty");
   if (encoding.ids.size() > window)
     fail("the text has ", encoding.ids.size(), " tokens, the model's window is ", window,
-         ": shorten it, cut it with --truncate, or, where the command takes it, slide over it with --stride");
+         ": cut it with --truncate (only tokenize, tag and answer take --stride)");
   return PackedBatch(encoding.ids, encoding.type_ids);
 }
 

@@ -31,6 +31,7 @@ void run(const InfoFlags& flags) {
       flags.common.isa.empty() ? default_kernels<float>() : kernels_for(flags.common.isa);
   const BertForPreTraining<float> model(checkpoint, kernels, precision(flags.common));
   if (lengths.empty()) lengths.push_back(std::min<std::size_t>(128, model.config().max_position_embeddings));
+  for (std::size_t length : lengths) check_window(length, model.config());
   std::size_t parameters = 0;
   for (const TensorRef& tensor : checkpoint.tensors()) parameters += tensor.elements();
   const std::size_t workspace =

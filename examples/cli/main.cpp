@@ -23,30 +23,46 @@ constexpr Register kCommands[] = {
     add_tokenize,  add_detokenize,    add_forward,           add_attention, add_info,       add_bench,
 };
 
-/// CLI11 takes a value "[...]" apart as a list. Texts such as "[MASK]" are to stay whole: they get a mark behind them
-/// before parsing, which every option takes off again.
+/// CLI11 takes a value "[...]" apart as a list, and the argument after "--flag=" for its value. Such arguments get a
+/// mark behind them before parsing, which every option takes off again: "[MASK]" stays a text, and "--flag=" has no
+/// value.
 constexpr char kMark = '\x1f';
 
 std::vector<std::string> marked(int argc, char** argv) {
   std::vector<std::string> arguments;
   for (int i = argc - 1; i > 0; --i) {  // CLI11 wants them last first
     std::string& argument = arguments.emplace_back(argv[i]);
-    if (argument.starts_with('[') && argument.ends_with(']')) argument += kMark;
+    const bool list = argument.ends_with(']'), no_value = argument.starts_with("--") && argument.ends_with('=');
+    if (list || no_value || argument.ends_with(kMark)) argument += kMark;
   }
   return arguments;
 }
 
-void take_marks_off(CLI::App& app) {
+/// Takes the marks off again, and refuses an empty value where it means nothing.
+void mend_values(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands({}))
-    for (CLI::Option* option : command->get_options())
-      option->transform([](std::string value) {
-        if (value.ends_with(kMark)) value.pop_back();
-        return value;
-      });
+    for (CLI::Option* option : command->get_options()) {
+      const bool refuses_empty = !option->get_positional() && !is_may_be_empty(*option);
+      option->transform(CLI::Validator(
+          [refuses_empty](std::string& value) {
+            if (value.ends_with(kMark)) value.pop_back();
+            return refuses_empty && value.empty() ? std::string("its value is empty") : std::string();
+          },
+          ""));
+    }
 }
 
-/// One line, whatever the message holds.
+/// One line, whatever the message holds; of a long text in it, the beginning and the end.
 int report(std::string message, int status) {
+  constexpr std::size_t longest = 1000, end = 200;
+  if (message.size() > longest) {
+    const auto boundary = [&](std::size_t at) {  // not inside a character
+      while (at > 0 && (static_cast<unsigned char>(message[at]) & 0xc0) == 0x80) --at;
+      return at;
+    };
+    const std::size_t first = boundary(longest - end), last = boundary(message.size() - end);
+    message = concat(message.substr(0, first), " … ", message.substr(last));
+  }
   for (char& c : message)
     if (static_cast<unsigned char>(c) < ' ') c = ' ';
   std::fprintf(stderr, "error: %s\n", message.c_str());
@@ -59,7 +75,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("Every command: bert COMMAND --help");
   for (const Register add : kCommands) add(app);
-  take_marks_off(app);
+  mend_values(app);
   try {
     app.parse(marked(argc, argv));
     return 0;
@@ -70,7 +86,13 @@ int run(int argc, char** argv) {
     print(version.what());
     return 0;
   } catch (const CLI::ParseError& error) {
-    if (!app.get_subcommands().empty()) return report(error.what(), 2);
+    if (!app.get_subcommands().empty()) {
+      const std::vector<std::string> early = app.remaining();
+      if (early.empty()) return report(error.what(), 2);
+      return report(concat(early[0], " stands before the command: flags follow it, as in bert ",
+                           app.get_subcommands()[0]->get_name(), " ", early[0]),
+                    2);
+    }
     const std::vector<std::string> unknown = app.remaining();
     return report(concat(unknown.empty() ? "a command is missing" : concat("unknown command ", unknown[0]),
                          ": bert --help lists them"),

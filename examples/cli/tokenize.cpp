@@ -95,21 +95,6 @@ struct DetokenizeFlags {
   bool keep_special = false;
 };
 
-/// Numbers with spaces or commas between; brackets may stand around them.
-std::vector<std::int32_t> parse_ids(std::string_view text) {
-  constexpr std::string_view kBetween = " \t,[]";
-  std::vector<std::int32_t> ids;
-  while (true) {
-    text.remove_prefix(std::min(text.find_first_not_of(kBetween), text.size()));
-    if (text.empty()) return ids;
-    const std::string_view number = text.substr(0, text.find_first_of(kBetween));
-    const auto [rest, error] = std::from_chars(number.data(), number.data() + number.size(), ids.emplace_back());
-    if (error != std::errc() || rest != number.data() + number.size())
-      throw UsageError(concat("\"", number, "\" is not a token id"));
-    text.remove_prefix(number.size());
-  }
-}
-
 void run_detokenize(const DetokenizeFlags& flags) {
   const Tokenizer tokenizer =
       load_tokenizer(read_tokenizer_files(model_path(flags.common)), yes_or_no(flags.lowercase));
@@ -120,7 +105,7 @@ void run_detokenize(const DetokenizeFlags& flags) {
     one.texts = {joined};
   }
   for_each_text(one, [&](const std::string& ids) {
-    const std::string text = tokenizer.decode(parse_ids(ids), !flags.keep_special);
+    const std::string text = tokenizer.decode(parse_ids("", ids), !flags.keep_special);
     print(flags.common.json ? json(text) : text);
   });
 }
@@ -137,7 +122,7 @@ void add_tokenize(CLI::App& app) {
   const auto flags = std::make_shared<TokenizeFlags>();
   CLI::App& command = add_command(app, "tokenize", "texts to token ids", flags, run_tokenize);
   add_texts(command, flags->common);
-  command.add_option("--pair", flags->pair, "a second text, after each");
+  command.add_option("--pair", flags->pair, "a second text, after each")->check(may_be_empty());
   add_lowercase(command, *flags);
 }
 

@@ -129,6 +129,38 @@ TEST_CASE("a configuration that does not belong to the weights is an error", "[c
   }
 }
 
+TEST_CASE("a configuration that leaves out a size is an error, one that leaves out what BERT always is is not",
+          "[cli][bad]") {
+  for (const char* key : {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+                          "max_position_embeddings"}) {
+    const TinyModel tiny;
+    Json config = Json::parse(read_text(tiny / "config.json"));
+    config.erase(key);
+    write_text(tiny / "config.json", config.dump());
+    check_model_error(tiny.path(), {"config.json", std::string(key) + " is missing"});
+  }
+  const TinyModel tiny;
+  const Json expected = one_json(tiny.with("embed", {"--json", "the cat"}));
+  Json config = Json::parse(read_text(tiny / "config.json"));
+  for (const char* key : {"hidden_act", "layer_norm_eps", "type_vocab_size", "pad_token_id", "model_type"})
+    config.erase(key);
+  write_text(tiny / "config.json", config.dump());
+  CHECK(one_json(tiny.with("embed", {"--json", "the cat"})) == expected);
+}
+
+TEST_CASE("a folder's text files may have the line ends of Windows", "[cli][tokenize]") {
+  const TinyModel tiny;
+  const Arguments fill = tiny.with("fill-mask", {"--json", "the cat sat on the [MASK]"});
+  const Json expected = one_json(fill);
+  for (const char* name : {"vocab.txt", "config.json", "tokenizer_config.json"}) {
+    std::string crlf;
+    for (const std::string& line : lines(read_text(tiny / name))) crlf += line + "\r\n";
+    write_text(tiny / name, crlf);
+    INFO(name);
+    CHECK(one_json(fill) == expected);
+  }
+}
+
 TEST_CASE("a missing, empty or foreign vocabulary is an error", "[cli][bad]") {
   const TinyModel tiny;
   const std::vector<Arguments> commands = {
@@ -181,6 +213,9 @@ TEST_CASE("a sentence without a mask is an error, and results before it stay pri
   check_failed(second, 1, {"[MASK]"});
   CHECK(lines(second.out).size() == 1);
   check_error(tiny.with("fill-mask", {"--json"}), 1, {"line 1", "[MASK]"}, "the cat\n");
+  const RunResult longest = run_bert(tiny.with("fill-mask", {"--truncate"}), {}, words(100000, "中") + " end\n");
+  check_failed(longest, 1, {"line 1", "[MASK]", "中", " … ", " end"});
+  CHECK(longest.err.size() < 1100);
 }
 
 TEST_CASE("a model without the head that a command needs is an error", "[cli][bad]") {

@@ -102,11 +102,14 @@ TEST_CASE("bert forward takes ids or a text, and types or none", "[cli][forward]
                                           {"2 -1 3", 1, "-1"},
                                           {"2 99999999999 3", 2, "99999999999"},
                                           {"2 x 3", 2, "x"},
-                                          {"", 1, ""}}) {
+                                          {"", 2, "--ids"},
+                                          {" [,]", 2, "--ids"}}) {
     const std::string file = (scratch / "bad").string();
     check_error(tiny.with("forward", {"--dump", file, "--ids", ids}), status, {word});
     CHECK(!std::filesystem::exists(file));
   }
+  // As tokenize --json prints them.
+  CHECK((from_text == dump("e", {"--ids", one_json(tiny.with("tokenize", {"--json", "the cat"}))["ids"].dump()})));
   check_error(tiny.with("forward", {"--ids", "2 5 3", "--type-ids", "0 2 0"}), 1, {"2"});
   check_error(tiny.with("forward", {"--ids", "2 5 3", "--type-ids", "0 0"}), 1, {"3", "2"});
   check_error(tiny.with("forward", {"--ids", "2 5 3", "the cat"}), 2);

@@ -57,6 +57,89 @@ TEST_CASE("every command works with the common flags and refuses unknown ones", 
   }
 }
 
+TEST_CASE("an empty value is wrong usage, not a flag left out", "[cli]") {
+  const TinyModel tiny;
+  const ScratchFolder scratch;
+  for (const Arguments& command : commands(tiny, scratch)) {
+    const std::size_t before = files_in(scratch.path());
+    for (const std::string flag : {"--model", "--threads", "--precision", "--isa", "--max-tokens", "--stride",
+                                   "--input", "--receipt", "--progress"}) {
+      check_error({command[0], flag, ""}, 2, {flag, "empty"});
+      check_error({command[0], flag + "=", "the cat"}, 2, {flag, "empty"});  // the text is not its value
+      check_error({command[0], "the cat", flag + "="}, 2, {flag, "empty"});
+    }
+    CHECK(files_in(scratch.path()) == before);
+  }
+  for (const auto& [command, flags] : std::vector<std::pair<std::string, Arguments>>{
+           {"fill-mask", {"--top-k", "--targets"}},
+           {"embed", {"--pooling", "--truncate-dim", "--layer", "--output"}},
+           {"similarity", {"--pooling", "--truncate-dim", "--layer"}},
+           {"search", {"--corpus", "--top-k", "--pooling", "--layer"}},
+           {"tokenize", {"--lowercase"}},
+           {"detokenize", {"--lowercase"}},
+           {"forward", {"--ids", "--type-ids", "--dump"}},
+           {"attention", {"--output", "--pair"}},
+           {"info", {"--lengths"}},
+           {"bench", {"--shapes", "--lengths", "--order", "--sentences", "--repeat", "--tokenizer"}}})
+    for (const std::string& flag : flags) {
+      check_error({command, flag, ""}, 2, {flag, "empty"});
+      check_error({command, flag + "=", "5"}, 2, {flag, "empty"});
+    }
+  check_error({"attention", "-o", "", "the cat"}, 2, {"--output", "empty"});
+  check_error({"embed", "--json=", "the cat"}, 2, {"--json"});
+
+  // Where nothing is something: a prompt, a second text.
+  CHECK(one_json(tiny.with("embed", {"--json", "--prompt", "", "the"})) ==
+        one_json(tiny.with("embed", {"--json", "--prompt=", "the"})));
+  for (const Arguments& pair : {Arguments{"--pair", ""}, {"--pair="}}) {
+    const Json tokens = one_json(and_also(tiny.with("tokenize", {"--json", "the"}), pair))["tokens"];
+    CHECK(tokens == Json({"[CLS]", "the", "[SEP]", "[SEP]"}));
+  }
+}
+
+TEST_CASE("numbers are decimal, whole and inside their range", "[cli]") {
+  const TinyModel tiny;
+  const auto refused = [&](const std::string& command, const std::string& flag, const Arguments& values) {
+    for (const std::string& value : values) check_error(tiny.with(command, {flag, value, "the"}), 2, {flag, value});
+  };
+  const std::string huge = "99999999999999999999999";
+  for (const char* command : {"embed", "fill-mask", "tokenize"}) {
+    refused(command, "--threads", {"-1", "1025", "1.5", "1e3", "0x2", "+2", " 2", huge});
+    refused(command, "--max-tokens", {"-1", "0", "1.5", huge});
+  }
+  refused("fill-mask", "--top-k", {"-1", "0", "1.5", "x", "010", huge});
+  refused("embed", "--layer", {"-1", "1.5", "x", huge});
+  refused("embed", "--truncate-dim", {"-1", "0", "1.5", huge});
+  refused("tokenize", "--stride", {"-1", "1.5", "x", huge});
+  refused("bench", "--repeat", {"-1", "0", "x", huge});
+  CHECK(one_json(tiny.with("fill-mask", {"--json", "--top-k", "18446744073709551615", "the [MASK]"})).size() == 300);
+}
+
+TEST_CASE("what a command cannot use is refused, with advice that fits", "[cli]") {
+  const TinyModel tiny;
+  for (const char* command : {"info", "bench"}) {
+    check_error(tiny.with(command, {"--input", "-"}), 2, {"--input", command});
+    check_error(tiny.with(command, {"the cat"}), 2, {"the cat"});
+  }
+  check_error({"--json", "embed", "the"}, 2, {"--json", "bert embed --json"});
+  check_error(tiny.with("forward", {"--ids", "2", "17", "3"}), 2, {"--ids \"2 17 3\""});
+  check_error(tiny.with("forward", {"--ids", "2 17 3", "--truncate"}), 2, {"--truncate"});
+  for (const Arguments& beyond :
+       {tiny.with("info", {"--lengths", "5,97"}), tiny.with("info", {"--lengths", "97"}),
+        tiny.with("info", {"--lengths", "999999999999999"}), tiny.with("bench", {"--shapes", "1x999999999999999"}),
+        tiny.with("forward", {"--ids", words(97, "5")})}) {
+    const RunResult result = run_bert(beyond);
+    INFO(shown(beyond));
+    check_failed(result, 1, {"tokens", "window of 96"});
+    CHECK(result.err.find("truncate") == std::string::npos);
+  }
+  for (const Arguments& empty : {tiny.with("detokenize", {}), tiny.with("bench", {"--lengths", "-"})}) {
+    const RunResult result = run_bert(empty);
+    check_failed(result, 1, {"standard input is empty"});
+    CHECK(result.err.find("text") == std::string::npos);
+  }
+}
+
 TEST_CASE("what does not exist yet says so and leaves no file", "[cli]") {
   const TinyModel tiny;
   const ScratchFolder scratch;
@@ -193,4 +276,9 @@ TEST_CASE("output that cannot be written is an error", "[cli][output]") {
     INFO(command);
     check_failed(full, 1, {"standard output"});
   }
+  write_text(scratch / "texts", "the cat\n");
+  const RunResult full = run({"/bin/sh", "-c",
+                              "exec '" + (binary_dir() / "bert").string() + "' tokenize --model '" + tiny.path() +
+                                  "' --input '" + (scratch / "texts").string() + "' >/dev/full"});
+  check_failed(full, 1, {"error: cannot write to standard output"});  // not a fault of line 1
 }

@@ -60,10 +60,11 @@ consumer_find_package() {
   ! grep -qw avx2 /proc/cpuinfo || same_as_plain find_package/app_compiled_avx2
 }
 
-consumer_amalgamated() {
+consumer_amalgamated() {  # one header, in two units of one program
   mkdir -p amalgamated/bert
+  printf '#include <bert/bert.h>\n#include <bert/bert.h>\nint threads() { return bert::Session(1).threads.count(); }\n' >amalgamated/second.cpp
   python3 "$root/tools/amalgamate.py" -o amalgamated/bert/bert.h &&
-    g++ "${flags[@]}" -Iamalgamated "$here/app.cpp" -lutf8proc -o amalgamated/app && same_as_plain amalgamated/app
+    g++ "${flags[@]}" -Iamalgamated "$here/app.cpp" amalgamated/second.cpp -lutf8proc -o amalgamated/app && same_as_plain amalgamated/app
 }
 
 # Both link orders: the linker keeps the first copy of an inline function it meets. An emulated CPU without AVX-512 shows

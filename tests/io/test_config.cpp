@@ -50,8 +50,13 @@ TEST_CASE("a bad configuration is an error that names key and value", "[io][conf
   CHECK(error(R"({"vocab_size":99999999999})").find("vocab_size is 99999999999;") != std::string::npos);
   CHECK(error(R"({"num_hidden_layers":100000})").find("num_hidden_layers is 100000;") != std::string::npos);
   CHECK(error(R"({"hidden_size":[1]})").find("hidden_size is no plain value") != std::string::npos);
-  CHECK(error(R"({"num_attention_heads":7})") ==
-        "\"c.json\": hidden_size 768 is not divisible by num_attention_heads 7");
+  const std::string sizes = R"("vocab_size":9,"hidden_size":8,"num_hidden_layers":1,"intermediate_size":9)";
+  CHECK(error("{" + sizes + R"(,"num_attention_heads":7,"max_position_embeddings":9})") ==
+        "\"c.json\": hidden_size 8 is not divisible by num_attention_heads 7");
+  CHECK(error("{" + sizes + R"(,"max_position_embeddings":9})") ==
+        "\"c.json\": num_attention_heads is missing, though max_position_embeddings is there");
+  CHECK(error("{" + sizes + R"(,"num_attention_heads":8})") ==
+        "\"c.json\": max_position_embeddings is missing, though intermediate_size is there");
   CHECK(error(R"({"layer_norm_eps":true})").find("layer_norm_eps is true, which is not a number") != std::string::npos);
   CHECK(error(R"({"layer_norm_eps":-1})").find("layer_norm_eps is -1") != std::string::npos);
   CHECK(error(R"({"layer_norm_eps":1e999})").find("layer_norm_eps is 1e999") != std::string::npos);

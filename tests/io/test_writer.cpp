@@ -1,6 +1,8 @@
 #include <bert/io/safetensors_writer.h>
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstring>
@@ -52,6 +54,20 @@ TEST_CASE("the C++ writer gives the bytes of the Python converter", "[io][writer
   const tests::TemporaryFolder folder;
   bert::write_safetensors(folder / "m", metadata, file.tensors());
   CHECK(tests::read_file(folder / "m") == tests::read_file(golden));
+}
+
+TEST_CASE("a file has no name before it is complete, where the file system can do that", "[io][writer]") {
+  const tests::TemporaryFolder folder;
+  const int probe = ::open(folder.path().c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (probe >= 0) ::close(probe);
+  tests::write_file(folder / "old", "before");
+  bert::OutputFile one(folder / "new"), two(folder / "old"), three(folder / "old");
+  one.write("1"), two.write("2"), three.write("3");
+  if (probe >= 0) CHECK(folder.names() == std::vector<std::string>{"old"});  // what a killed process would leave
+  one.commit(), three.commit(), two.commit();
+  CHECK(folder.names() == std::vector<std::string>{"new", "old"});
+  CHECK(tests::read_file(folder / "new") == "1");
+  CHECK(tests::read_file(folder / "old") == "2");  // the last one of several, whole
 }
 
 TEST_CASE("a file that cannot be written leaves nothing behind and keeps what was there", "[io][writer][bad]") {

@@ -50,7 +50,7 @@ TEST_CASE("a batch that does not fit the model is an error that names the value 
   CHECK(said(batch_with({-1})) == "token 0 has id -1, outside the vocabulary of 300");
   CHECK(said(batch_with({1, 2}, {0, 2})) == "token 1 has type id 2, the model has 2 types");
   CHECK(said(batch_with({1, 2}, {-1, 0})) == "token 0 has type id -1, the model has 2 types");
-  CHECK(said(batch_with(Ids(97, 5))).find("sequence 0 has 97 tokens, the model's window is 96") == 0);
+  CHECK(said(batch_with(Ids(97, 5))).find("sequence 0 has 97 tokens, more than the model's window of 96") == 0);
   PackedBatch moved = batch_with({1, 2});
   moved.positions[1] = 96;
   CHECK(said(moved) == "token 1 has position 96, the model has 96");

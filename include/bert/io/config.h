@@ -50,7 +50,9 @@ class ConfigReader {
   Json root_;
 };
 
-/// The keys of config.json that BERT uses, under Hugging Face's names and with its defaults (configuration_bert.py).
+/// The keys of config.json that BERT uses, under Hugging Face's names and with its defaults (configuration_bert.py). A
+/// file that gives one of the sizes from vocab_size to max_position_embeddings must give them all: the default of a
+/// size beside those of another model would be a guess, and a wrong number of heads shows in no shape.
 struct BertConfig {
   std::string model_type = "bert";
   std::size_t vocab_size = 30522;
@@ -134,6 +136,12 @@ BERT_INLINE BertConfig BertConfig::from(const ConfigReader& config) {
   c.problem_type = config.get("problem_type", c.problem_type);
 
   const auto refuse = [&](const auto&... parts) { fail(config.what(), ": ", parts...); };
+  constexpr std::string_view sizes[] = {"vocab_size",          "hidden_size",       "num_hidden_layers",
+                                        "num_attention_heads", "intermediate_size", "max_position_embeddings"};
+  std::string_view given;
+  for (std::string_view key : sizes) given = config.has(key) ? key : given;
+  for (std::string_view key : sizes)
+    if (!given.empty() && !config.has(key)) refuse(key, " is missing, though ", given, " is there");
   if (c.hidden_size % c.num_attention_heads != 0)
     refuse("hidden_size ", c.hidden_size, " is not divisible by num_attention_heads ", c.num_attention_heads);
   if (!(c.layer_norm_eps >= 0 && c.layer_norm_eps < 1)) refuse("layer_norm_eps is ", c.layer_norm_eps);

@@ -1,7 +1,8 @@
 // OutputFile: a file that appears under its name only when all of it was written.
 //
-// It is written under another name in the same folder, flushed to disk, then renamed; dropped before commit() it leaves
-// nothing. What is no regular file (/dev/stdout, a pipe) is written directly.
+// It is written without a name in the same folder, flushed to disk, then named; dropped before commit() it leaves
+// nothing, not even when the process is killed. Where the file system has no nameless files, it has another name until
+// commit(). What is no regular file (/dev/stdout, a pipe) is written directly.
 #pragma once
 #include <bert/core/error.h>
 
@@ -28,12 +29,15 @@ class OutputFile {
   void commit();
 
  private:
+  void open_nameless();
+  void name_it();
   [[noreturn]] void fail_errno(int error) const;
   [[noreturn]] void discard_and_fail();
   void discard();
 
   std::filesystem::path target_;
-  std::string temporary_;  // empty when writing directly
+  std::string temporary_;  // its name before commit(), if it has one
+  bool nameless_ = false;
   int file_ = -1;
 };
 
@@ -54,6 +58,8 @@ BERT_INLINE OutputFile::OutputFile(const std::filesystem::path& path) : target_(
   if (std::filesystem::is_symlink(path, ignored)) target_ = std::filesystem::weakly_canonical(path, ignored);
   const bool special = std::filesystem::exists(target_, ignored) && !std::filesystem::is_regular_file(target_, ignored);
   if (std::filesystem::is_directory(target_, ignored)) fail_errno(EISDIR);
+  if (std::filesystem::exists(target_, ignored) && ::access(target_.c_str(), W_OK) != 0) fail_errno(errno);
+  if (!special) open_nameless();
   for (int attempt = 0; file_ < 0 && attempt < 100; ++attempt) {
     temporary_ = special ? target_.string() : concat(target_.string(), ".", ::getpid(), ".", attempt, ".part");
     file_ = ::open(temporary_.c_str(), special ? O_WRONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -61,6 +67,29 @@ BERT_INLINE OutputFile::OutputFile(const std::filesystem::path& path) : target_(
   }
   if (file_ < 0) fail_errno(EEXIST);
   if (special) temporary_.clear();
+}
+
+/// Leaves file_ at -1 where it cannot be done.
+BERT_INLINE void OutputFile::open_nameless() {
+#ifdef O_TMPFILE
+  const std::filesystem::path folder = target_.has_parent_path() ? target_.parent_path() : ".";
+  if (::access("/proc/self/fd", X_OK) == 0) file_ = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  nameless_ = file_ >= 0;
+#endif
+}
+
+/// A link never replaces a file, a rename does: so a nameless file gets the other name first.
+BERT_INLINE void OutputFile::name_it() {
+  int status = -1;
+  for (int attempt = 0; status != 0 && attempt < 100; ++attempt) {
+    temporary_ = concat(target_.string(), ".", ::getpid(), ".", attempt, ".part");
+    status =
+        ::linkat(AT_FDCWD, concat("/proc/self/fd/", file_).c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW);
+    if (status != 0 && errno != EEXIST) break;
+  }
+  if (status == 0) return;
+  temporary_.clear();
+  discard_and_fail();
 }
 
 BERT_INLINE void OutputFile::write(std::span<const std::byte> data) {
@@ -73,7 +102,8 @@ BERT_INLINE void OutputFile::write(std::span<const std::byte> data) {
 }
 
 BERT_INLINE void OutputFile::commit() {
-  if (!temporary_.empty() && ::fsync(file_) != 0) discard_and_fail();
+  if ((nameless_ || !temporary_.empty()) && ::fsync(file_) != 0) discard_and_fail();
+  if (nameless_) name_it();
   const int closed = ::close(file_);
   file_ = -1;
   if (closed != 0 || (!temporary_.empty() && ::rename(temporary_.c_str(), target_.c_str()) != 0)) discard_and_fail();

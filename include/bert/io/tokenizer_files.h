@@ -82,7 +82,7 @@ BERT_INLINE Tokenizer load_tokenizer(const TokenizerFiles& files, std::optional<
 BERT_INLINE Tokenizer load_tokenizer(const Checkpoint& checkpoint, std::optional<bool> lowercase) {
   if (!checkpoint.has_tokenizer())
     fail("\"", checkpoint.path().string(),
-         "\" holds no tokenizer (tokenizer.json or vocab.txt): give token ids with --ids");
+         "\" holds no tokenizer (tokenizer.json or vocab.txt); without one there is only bert forward --ids");
   return load_tokenizer(checkpoint.tokenizer(), lowercase);
 }
 

@@ -242,8 +242,8 @@ void BertModel<T>::check(const PackedBatch& batch) const {
   if (batch.tokens() == 0) fail("the batch is empty");
   for (std::size_t b = 0; b < batch.sequences(); ++b)
     if (batch.length(b) > config_.max_position_embeddings)
-      fail("sequence ", b, " has ", batch.length(b), " tokens, the model's window is ", config_.max_position_embeddings,
-           ": shorten the text, or truncate it");
+      fail("sequence ", b, " has ", batch.length(b), " tokens, more than the model's window of ",
+           config_.max_position_embeddings);
   for (std::size_t t = 0; t < batch.tokens(); ++t) {
     const auto inside = [](std::int32_t i, std::size_t size) { return i >= 0 && static_cast<std::size_t>(i) < size; };
     if (!inside(batch.ids[t], config_.vocab_size))

@@ -90,7 +90,7 @@ BERT_INLINE Encoding TextModel::checked(Encoding encoding, std::size_t window) c
   if (words == 0) fail("the text is empty");
   if (encoding.ids.size() > limit(window))
     fail("the text has ", encoding.ids.size(), " tokens, the model's window is ", limit(window),
-         ": shorten it, cut it with --truncate, or, where the command takes it, slide over it with --stride");
+         ": cut it with --truncate (only tokenize, tag and answer take --stride)");
   return encoding;
 }
 
