@@ -126,7 +126,8 @@ struct QuantizeArgs {
 };
 
 /// Rows [first_row, first_row + rows) of a [N, K] matrix of integers in [-127, 127] into the packed form, whose bytes
-/// packed_bytes(N, K) were 0 before the first call. Row ranges come in any order, each row once.
+/// packed_bytes(N, K) were 0 before the first call. Row ranges come in any order and from several threads, each row
+/// once.
 struct PackInt8Args {
   const std::int8_t* weight;  // [rows, K]
   std::size_t stride, first_row, rows, n, k;

@@ -224,7 +224,8 @@ void run(const BenchFlags& flags) {
   parse_shapes(flags.shapes);
   const KernelTable<float>& kernels =
       flags.common.isa.empty() ? default_kernels<float>() : kernels_for(flags.common.isa);
-  const BertModel<float> model(Checkpoint::open(model_path(flags.common)), kernels, precision(flags.common));
+  const BertModel<float> model(Checkpoint::open(model_path(flags.common)), kernels, precision(flags.common),
+                               session.threads);
   flags.lengths.empty() ? bench_shapes(flags, model, session) : bench_lengths(flags, model, session);
 }
 

@@ -89,8 +89,9 @@ void show(const Common& common, const std::vector<TensorRef>& tensors) {
 void run(const ForwardFlags& flags) {
   const Checkpoint checkpoint = Checkpoint::open(model_path(flags.common));
   const TaskOptions options = task_options(flags.common);
-  const BertForPreTraining<float> model(
-      checkpoint, options.isa.empty() ? default_kernels<float>() : kernels_for(options.isa), options.precision);
+  const BertForPreTraining<float> model(checkpoint,
+                                        options.isa.empty() ? default_kernels<float>() : kernels_for(options.isa),
+                                        options.precision, Threads(options.threads));
   const PackedBatch batch = read_batch(flags, checkpoint, model.config().max_position_embeddings);
   std::vector<std::size_t> every_token(model.has_mlm() ? batch.tokens() : 0);
   for (std::size_t i = 0; i < every_token.size(); ++i) every_token[i] = i;

@@ -29,7 +29,7 @@ void run(const InfoFlags& flags) {
   const Checkpoint checkpoint = Checkpoint::open(model_path(flags.common));
   const KernelTable<float>& kernels =
       flags.common.isa.empty() ? default_kernels<float>() : kernels_for(flags.common.isa);
-  const BertForPreTraining<float> model(checkpoint, kernels, precision(flags.common));
+  const BertForPreTraining<float> model(checkpoint, kernels, precision(flags.common), Threads(flags.common.threads));
   if (lengths.empty()) lengths.push_back(std::min<std::size_t>(128, model.config().max_position_embeddings));
   for (std::size_t length : lengths) check_window(length, model.config());
   std::size_t parameters = 0;

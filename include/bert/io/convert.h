@@ -58,4 +58,16 @@ void read_elements(const TensorRef& tensor, std::size_t first, std::size_t count
   }
 }
 
+/// The same elements where they lie, when they are stored as T and aligned; else read into `space` [count].
+template <class T>
+const T* elements(const TensorRef& tensor, std::size_t first, std::size_t count, T* space) {
+  const std::byte* const from = tensor.bytes.data() + first * sizeof(T);
+  const bool as_stored = tensor.dtype == (sizeof(T) == 4 ? DType::F32 : DType::F64) &&
+                         reinterpret_cast<std::uintptr_t>(from) % alignof(T) == 0 && first <= tensor.elements() &&
+                         count <= tensor.elements() - first;
+  if (as_stored) return reinterpret_cast<const T*>(from);
+  read_elements(tensor, first, count, space);
+  return space;
+}
+
 }  // namespace bert::inline BERT_ABI

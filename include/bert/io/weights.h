@@ -3,6 +3,7 @@
 //
 // A new model asks for its tensors by Hugging Face's current names and calls finish().
 #pragma once
+#include <bert/core/team.h>
 #include <bert/io/convert.h>
 #include <bert/io/model_file.h>
 
@@ -10,14 +11,16 @@
 
 namespace bert::inline BERT_ABI {
 
-/// Borrows the checkpoint. One thread at a time.
+/// Borrows the checkpoint. Called by one thread at a time; what it reads is packed on `threads`.
 class WeightReader {
  public:
   using Shape = std::span<const std::size_t>;
 
-  explicit WeightReader(const Checkpoint& checkpoint) : checkpoint_(checkpoint), read_(checkpoint.tensors().size()) {}
+  explicit WeightReader(const Checkpoint& checkpoint, const Threads& threads = Threads())
+      : checkpoint_(checkpoint), threads_(threads), read_(checkpoint.tensors().size()) {}
 
   const Checkpoint& checkpoint() const { return checkpoint_; }
+  const Threads& threads() const { return threads_; }
   bool has(std::string_view name) const { return checkpoint_.find(name) != nullptr; }
 
   /// The tensor, counted as read. Errors: missing, another shape, not floating-point.
@@ -57,6 +60,7 @@ class WeightReader {
   const TensorRef& get_any(std::string_view name, Shape shape);
 
   const Checkpoint& checkpoint_;
+  Threads threads_;
   std::vector<bool> read_;
 };
 

@@ -38,8 +38,9 @@ class BertModel {
   /// missing, extra, or of another shape or type than the config says.
   /// Without a precision: int8 for a file that holds 8-bit weights, else fp32; int8 for another file quantises its
   /// weights now. Only models of float run as int8.
+  /// `threads` pack the weights; they change no bit.
   explicit BertModel(const Checkpoint& checkpoint, const KernelTable<T>& kernels = default_kernels<T>(),
-                     std::optional<Precision> precision = {});
+                     std::optional<Precision> precision = {}, const Threads& threads = Threads());
   /// For models that put heads on this one: `tied_words` packs the word table for a decoder's GEMM.
   BertModel(WeightReader& reader, const KernelTable<T>& kernels, std::optional<Precision> precision, bool tied_words);
 
@@ -92,9 +93,9 @@ template <class T>
 class BertForPreTraining {
  public:
   /// Throws Error naming the tensor that is missing, extra, or of another shape or type than the config says.
-  /// `precision` as in BertModel; the heads are of type T in every precision.
+  /// `precision` and `threads` as in BertModel; the heads are of type T in every precision.
   explicit BertForPreTraining(const Checkpoint& checkpoint, const KernelTable<T>& kernels = default_kernels<T>(),
-                              std::optional<Precision> precision = {});
+                              std::optional<Precision> precision = {}, const Threads& threads = Threads());
 
   const BertModel<T>& bert() const { return bert_; }
   const BertConfig& config() const { return bert_.config(); }

@@ -49,9 +49,10 @@ void BertModel<T>::load_layer(WeightReader& reader, std::size_t i, const KernelT
 }
 
 template <class T>
-BertModel<T>::BertModel(const Checkpoint& checkpoint, const KernelTable<T>& kernels, std::optional<Precision> precision)
+BertModel<T>::BertModel(const Checkpoint& checkpoint, const KernelTable<T>& kernels, std::optional<Precision> precision,
+                        const Threads& threads)
     : BertModel([&] {
-        WeightReader reader(checkpoint);
+        WeightReader reader(checkpoint, threads);
         BertModel model(reader, kernels, precision, false);
         for (const char* head : {"cls.", "classifier.", "qa_outputs."}) reader.ignore(head);
         reader.finish();
@@ -60,8 +61,8 @@ BertModel<T>::BertModel(const Checkpoint& checkpoint, const KernelTable<T>& kern
 
 template <class T>
 BertForPreTraining<T>::BertForPreTraining(const Checkpoint& checkpoint, const KernelTable<T>& kernels,
-                                          std::optional<Precision> precision)
-    : BertForPreTraining(WeightReader(checkpoint), kernels, precision) {}
+                                          std::optional<Precision> precision, const Threads& threads)
+    : BertForPreTraining(WeightReader(checkpoint, threads), kernels, precision) {}
 
 template <class T>
 BertForPreTraining<T>::BertForPreTraining(WeightReader reader, const KernelTable<T>& kernels,

@@ -12,19 +12,29 @@
 
 namespace bert::inline BERT_ABI {
 
-/// Packs tensor `name` [rows, K] into rows [first, first + rows) of `matrix`, a few rows at a time; gives its pages
-/// back.
+/// Rows of a matrix that are read and packed at a time: few enough for the cache, and whole panels, which threads do
+/// not share.
+inline constexpr std::size_t load_step = 64;
+
+/// Calls work(first, count) for each load_step of `rows` rows, on the reader's threads.
+template <class Work>
+void for_row_blocks(const WeightReader& reader, std::size_t rows, const Work& work) {
+  reader.threads().run([&](const Team& team) {
+    const Share mine = team.share(rows, load_step);
+    for (std::size_t r = mine.begin; r < mine.end; r += load_step) work(r, std::min(load_step, mine.end - r));
+  });
+}
+
+/// Packs tensor `name` [rows, K] into rows [first, first + rows) of `matrix`; gives its pages back.
 template <class T>
 void load_rows(WeightReader& reader, const std::string& name, PackedMatrix<T>& matrix, std::size_t first,
                std::size_t rows) {
-  constexpr std::size_t step = 64;
   const TensorRef& tensor = reader.get(name, {rows, matrix.k()});
-  std::vector<T> some(std::min(step, rows) * matrix.k());
-  for (std::size_t r = 0; r < rows; r += step) {
-    const std::size_t count = std::min(step, rows - r);
-    read_elements(tensor, r * matrix.k(), count * matrix.k(), some.data());
-    matrix.set_rows(first + r, TensorView<const T, 2>(some.data(), {count, matrix.k()}));
-  }
+  for_row_blocks(reader, rows, [&](std::size_t r, std::size_t count) {
+    std::vector<T> space(count * matrix.k());
+    const T* const some = elements(tensor, r * matrix.k(), count * matrix.k(), space.data());
+    matrix.set_rows(first + r, TensorView<const T, 2>(some, {count, matrix.k()}));
+  });
   reader.release(tensor);
 }
 
@@ -78,15 +88,13 @@ inline std::vector<float> load_scales(WeightReader& reader, const std::string& n
 /// prefix.weight_scale, or quantised now.
 inline void load_int8_rows(WeightReader& reader, const std::string& prefix, Int8Linear& linear, std::size_t first,
                            std::size_t rows, bool stored) {
-  constexpr std::size_t step = 64;
   const std::string name = prefix + ".weight";
   const std::size_t k = linear.k(), shape[] = {rows, k};
   const TensorRef& tensor = stored ? reader.get(name, shape, DType::I8) : reader.get(name, shape);
-  std::vector<float> scale(rows), some(stored ? 0 : step * k);
+  std::vector<float> scale(rows);
   if (stored) scale = load_scales(reader, prefix + ".weight_scale", rows, true);
-  std::vector<std::int8_t> q(step * k);
-  for (std::size_t r = 0; r < rows; r += step) {
-    const std::size_t count = std::min(step, rows - r);
+  for_row_blocks(reader, rows, [&](std::size_t r, std::size_t count) {
+    std::vector<std::int8_t> q(count * k);
     const TensorView<std::int8_t, 2> part(q.data(), {count, k});
     const auto scales = std::span(scale).subspan(r, count);
     if (stored) {
@@ -94,11 +102,12 @@ inline void load_int8_rows(WeightReader& reader, const std::string& prefix, Int8
       if (std::memchr(q.data(), -128, count * k))
         reader.broken(name, " holds -128: 8-bit weights are from -127 to 127");
     } else {
-      read_elements(tensor, r * k, count * k, some.data());
-      quantize_rows({some.data(), {count, k}}, {}, part, scales, linear.kernels());
+      std::vector<float> space(count * k);
+      const float* const some = elements(tensor, r * k, count * k, space.data());
+      quantize_rows({some, {count, k}}, {}, part, scales, linear.kernels());
     }
     linear.set_rows(first + r, part, scales);
-  }
+  });
   reader.release(tensor);
 }
 

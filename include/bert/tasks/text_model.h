@@ -13,7 +13,7 @@
 namespace bert::inline BERT_ABI {
 
 struct TaskOptions {
-  int threads = 0;  ///< 0: all that this process may use
+  int threads = 0;  ///< for opening a model and running it; 0: all that this process may use
   std::string isa;  ///< instruction set; empty: BERT_ISA from the environment, else the best there is
   std::optional<Precision> precision;  ///< empty: int8 for a file that holds 8-bit weights, else fp32
   bool truncate = false;               ///< cut texts beyond the window; otherwise they are an error
@@ -54,7 +54,7 @@ BERT_INLINE std::shared_ptr<const TextModel> TextModel::open(const std::filesyst
   Checkpoint checkpoint = Checkpoint::open(path);
   Tokenizer tokenizer = load_tokenizer(checkpoint);
   const KernelTable<float>& kernels = options.isa.empty() ? default_kernels<float>() : kernels_for(options.isa);
-  BertForPreTraining<float> model(checkpoint, kernels, options.precision);
+  BertForPreTraining<float> model(checkpoint, kernels, options.precision, Threads(options.threads));
   if (tokenizer.vocab_size() > model.config().vocab_size)
     fail("\"", path.string(), "\": the tokenizer has ", tokenizer.vocab_size(), " tokens, the model's vocabulary ",
          model.config().vocab_size);
