@@ -17,6 +17,8 @@ namespace bert_kernels::inline BERT_KERNELS_ABI::avx2 {
 inline constexpr const char* isa_name = "avx2";
 #include "vec.h"
 
+#include "int8.h"
+
 #include "../../ops/all.h"
 }  // namespace bert_kernels::inline BERT_KERNELS_ABI::avx2
 

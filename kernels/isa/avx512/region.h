@@ -18,6 +18,8 @@ namespace bert_kernels::inline BERT_KERNELS_ABI::avx512 {
 inline constexpr const char* isa_name = "avx512";
 #include "vec.h"
 
+#include "int8.h"
+
 #include "../../ops/all.h"
 }  // namespace bert_kernels::inline BERT_KERNELS_ABI::avx512
 

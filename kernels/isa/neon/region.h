@@ -14,6 +14,8 @@ namespace bert_kernels::inline BERT_KERNELS_ABI::neon {
 inline constexpr const char* isa_name = "neon";
 #include "vec.h"
 
+#include "int8.h"
+
 #include "../../ops/all.h"
 }  // namespace bert_kernels::inline BERT_KERNELS_ABI::neon
 

@@ -14,6 +14,8 @@ namespace bert_kernels::inline BERT_KERNELS_ABI::scalar {
 inline constexpr const char* isa_name = "scalar";
 #include "vec.h"
 
+#include "int8.h"
+
 #include "../../ops/all.h"
 }  // namespace bert_kernels::inline BERT_KERNELS_ABI::scalar
 
