@@ -28,6 +28,7 @@
 #if defined(__x86_64__)
 #include "isa/avx2/region.h"
 #include "isa/avx512/region.h"
+#include "isa/avx512_bf16/region.h"
 #include "isa/avx512_vnni/region.h"
 #include "isa/avx_vnni/region.h"
 #elif defined(__aarch64__)

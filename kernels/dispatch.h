@@ -60,7 +60,8 @@ inline bool cpu_has(std::string_view name) {
   if (name == "avx_vnni") return avx2 && (features_7_1() & 1u << 4);
   const unsigned wide = bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ;
   const bool avx512 = avx2 && (b7 & wide) == wide && (saved & 0xe6) == 0xe6;
-  return avx512 && (name == "avx512" || (name == "avx512_vnni" && (c7 & bit_AVX512VNNI)));
+  const bool vnni = avx512 && (c7 & bit_AVX512VNNI), bf16 = vnni && (features_7_1() & 1u << 5);
+  return name == "avx512" ? avx512 : name == "avx512_vnni" ? vnni : name == "avx512_bf16" && bf16;
 }
 #elif defined(__aarch64__)
 inline bool cpu_has(std::string_view name) {

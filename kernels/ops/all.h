@@ -3,6 +3,8 @@
 // Each file builds on the ones before it.
 // clang-format off
 #include "math.h"
+#include "epilogue.h"
+#include "units.h"
 #include "gemm.h"
 #include "rows.h"
 #include "attention.h"
@@ -29,4 +31,3 @@ inline double peak(std::size_t rounds, float* sink) {
 inline constexpr KernelTable<float> kernel_table = {
     isa_name, panel_width, pack, gemm,     attention_scratch, attention, layer_norm, embed, activate,
     softmax,  pool,        dot,  map<exp>, map<erf>,          map<tanh>, map<log>,   peak,  &int8_kernels};
-inline const KernelTable<float>& table() { return kernel_table; }
