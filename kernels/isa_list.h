@@ -1,5 +1,6 @@
 // The one list of instruction sets, best last: BERT_ISA_LIST(X) calls X(name) for each that this target can hold.
-// To add one: a folder in isa/ with vec.h and region.h, a line here, its test in cpu_has() (dispatch.h).
+// An overlay (README.md here) comes after its base. To add one: a folder in isa/ with vec.h and region.h, a line here,
+// its test in cpu_has() (dispatch.h).
 #pragma once
 
 #if defined(BERT_SCALAR_ONLY)

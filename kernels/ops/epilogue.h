@@ -10,20 +10,45 @@ inline __attribute__((always_inline)) void add_rows(Vec (&sum)[Rows][gemm_vecs],
     for (std::size_t v = 0; v < gemm_vecs; ++v) sum[r][v] = load(terms + r * stride + v * lanes) + sum[r][v];
 }
 
-/// c[0, count) = activation(c + bias) + residual for one row's slice.
+/// One row's slice of C on its way from sums to results.
+struct EpilogueRow {
+  float* c;
+  const float *bias, *residual;  // or null
+  std::size_t count;
+  float a_scale = 1;               // for sums of 8-bit products (ops/int8_gemm.h):
+  const float* w_scale = nullptr;  // [count] or null: c holds floats
+};
+
+/// Sixteen sums of which `count` are there.
+inline Ints load_sums(const float* c, std::size_t count) {
+  if (count >= lanes) return load_ints(c);
+  std::int32_t sums[lanes] = {};
+  std::memcpy(sums, c, count * sizeof *sums);
+  return load_ints(sums);
+}
+
+/// c[0, count) = activation(c + bias) + residual, where integers are scaled: activation(fma(c, scales, bias)) +
+/// residual.
 template <Activation kind>
-inline void gemm_epilogue_row(float* c, const float* bias, const float* residual, std::size_t count) {
-  for (std::size_t n = 0; n < count; n += lanes) {
-    const std::size_t left = count - n;
-    Vec x = load_first(c + n, left, 0.0f);
-    if (bias) x = x + load_first(bias + n, left, 0.0f);
+inline void gemm_epilogue_row(const EpilogueRow& row) {
+  for (std::size_t n = 0; n < row.count; n += lanes) {
+    const std::size_t left = row.count - n;
+    Vec x;
+    if (row.w_scale) {
+      const Vec scale = set1(row.a_scale) * load_first(row.w_scale + n, left, 0.0f);
+      x = fma(to_float(load_sums(row.c + n, left)), scale,
+              row.bias ? load_first(row.bias + n, left, 0.0f) : set1(0.0f));
+    } else {
+      x = load_first(row.c + n, left, 0.0f);
+      if (row.bias) x = x + load_first(row.bias + n, left, 0.0f);
+    }
     x = apply<kind>(x);
-    if (residual) x = x + load_first(residual + n, left, 0.0f);
-    store_first(c + n, left, x);
+    if (row.residual) x = x + load_first(row.residual + n, left, 0.0f);
+    store_first(row.c + n, left, x);
   }
 }
 
-using RowFunction = void (*)(float*, const float*, const float*, std::size_t);
+using RowFunction = void (*)(const EpilogueRow&);
 inline RowFunction epilogue_for(Activation kind) {
   static constexpr RowFunction rows[] = {
       gemm_epilogue_row<Activation::linear>,    gemm_epilogue_row<Activation::gelu>,

@@ -126,8 +126,8 @@ struct Strip {
 inline void gemm_epilogue(const GemmArgs<float>& args, const Strip& strip, std::size_t begin, std::size_t end) {
   const RowFunction finish = epilogue_for(args.activation);
   for (std::size_t r = strip.row; begin < end && r < strip.row + strip.rows; ++r)
-    finish(args.c + r * args.c_stride + begin, args.bias ? args.bias + begin : nullptr,
-           args.residual ? args.residual + r * args.residual_stride + begin : nullptr, end - begin);
+    finish({args.c + r * args.c_stride + begin, args.bias ? args.bias + begin : nullptr,
+            args.residual ? args.residual + r * args.residual_stride + begin : nullptr, end - begin});
 }
 
 inline void gemm_strip(const GemmArgs<float>& args, const PanelBlock& block, const Strip& strip) {

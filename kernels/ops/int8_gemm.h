@@ -10,6 +10,7 @@
 
 inline constexpr std::size_t int8_panel = lanes * gemm_vecs;      // NR
 inline constexpr std::size_t int8_block = 1024;                   // k; a strip of inputs stays in L1
+inline constexpr std::size_t int8_stride = int8_block + 64;       // of a strip's rows, which shall not share cache sets
 inline constexpr std::size_t int8_weights_in_cache = 384 * 1024;  // bytes that stay in L2
 
 inline std::size_t int8_padded(std::size_t k) { return (k + 3) / 4 * 4; }
@@ -40,7 +41,7 @@ inline void pack_int8(const PackInt8Args& args) {
 
 /// c[Rows, NR] = start[Rows, NR] + a[Rows, steps] b[steps, NR], integers all.
 struct Int8Tile {
-  const Int8Input* a;  // the row stride is int8_block
+  const Int8Input* a;  // the row stride is int8_stride
   const std::byte* b;
   std::size_t steps;
   const void* start;
@@ -67,7 +68,7 @@ inline void int8_tile(const Int8Tile& tile) {
 #pragma GCC unroll 16
     for (std::size_t r = 0; r < Rows; ++r)
 #pragma GCC unroll 2
-      for (std::size_t v = 0; v < gemm_vecs; ++v) sum[r][v] = multiply_add(a + r * int8_block, weight[v], sum[r][v]);
+      for (std::size_t v = 0; v < gemm_vecs; ++v) sum[r][v] = multiply_add(a + r * int8_stride, weight[v], sum[r][v]);
   }
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < Rows; ++r)
@@ -82,12 +83,12 @@ inline Int8TileFunction int8_tile_for(std::size_t rows, std::index_sequence<Inde
   return tiles[rows - 1];
 }
 inline Int8TileFunction int8_tile_for(std::size_t rows) {
-  return int8_tile_for(rows, std::make_index_sequence<gemm_rows>());
+  return int8_tile_for(rows, std::make_index_sequence<int8_rows>());
 }
 
 /// A panel cut by the matrix's edge goes through a full-width tile on the stack.
 inline void int8_edge_tile(Int8TileFunction function, Int8Tile tile, std::size_t rows, std::size_t columns) {
-  alignas(64) float whole[gemm_rows * int8_panel];
+  alignas(64) float whole[int8_rows * int8_panel] = {};
   float* const c = std::exchange(tile.c, whole);
   const std::size_t c_stride = std::exchange(tile.c_stride, int8_panel);
   if (tile.start == c) {
@@ -99,53 +100,17 @@ inline void int8_edge_tile(Int8TileFunction function, Int8Tile tile, std::size_t
   for (std::size_t r = 0; r < rows; ++r) std::memcpy(c + r * c_stride, whole + r * int8_panel, columns * sizeof(float));
 }
 
-inline Ints load_sums(const float* c, std::size_t count) {
-  if (count >= lanes) return load_ints(c);
-  std::int32_t sums[lanes] = {};
-  std::memcpy(sums, c, count * sizeof *sums);
-  return load_ints(sums);
-}
-
-/// One row's slice of C, from sums to results in one pass while it is in L1.
-struct Int8Row {
-  float* c;
-  float a_scale;
-  const float *w_scale, *bias, *residual;
-  std::size_t count;
-};
-template <Activation kind>
-inline void finish_int8(const Int8Row& row) {
-  const Vec a_scale = set1(row.a_scale);
-  for (std::size_t n = 0; n < row.count; n += lanes) {
-    const std::size_t left = row.count - n;
-    const Vec sum = to_float(load_sums(row.c + n, left)), scale = a_scale * load_first(row.w_scale + n, left, 0.0f);
-    Vec x = apply<kind>(fma(sum, scale, row.bias ? load_first(row.bias + n, left, 0.0f) : set1(0.0f)));
-    if (row.residual) x = x + load_first(row.residual + n, left, 0.0f);
-    store_first(row.c + n, left, x);
-  }
-}
-
-using Int8RowFunction = void (*)(const Int8Row&);
-inline Int8RowFunction finish_int8_for(Activation kind) {
-  static constexpr Int8RowFunction rows[] = {finish_int8<Activation::linear>,    finish_int8<Activation::gelu>,
-                                             finish_int8<Activation::gelu_tanh>, finish_int8<Activation::quick_gelu>,
-                                             finish_int8<Activation::relu>,      finish_int8<Activation::relu2>,
-                                             finish_int8<Activation::relu6>,     finish_int8<Activation::silu>,
-                                             finish_int8<Activation::tanh>,      finish_int8<Activation::sigmoid>};
-  return rows[static_cast<int>(kind)];
-}
-
 /// A block of weights: panels [begin, end), inputs [k0, k0 + count).
 struct Int8Block {
   std::size_t begin, end, k0, count;
 };
 
-/// Rows [row, row + rows) of C, at most gemm_rows, from one block of weights; finished if it is the last of K.
+/// Rows [row, row + rows) of C, at most int8_rows, from one block of weights; finished if it is the last of K.
 inline void int8_strip(const GemmInt8Args& args, const Int8Block& block, std::size_t row, std::size_t rows) {
-  alignas(64) Int8Input a[gemm_rows * int8_block];
+  alignas(64) Int8Input a[int8_rows * int8_stride];
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t k = 0; k < block.count; k += 64)  // the rows of q are whole multiples of 64
-      copy_inputs(args.a + (row + r) * args.a_stride + block.k0 + k, a + r * int8_block + k);
+      copy_inputs(args.a + (row + r) * args.a_stride + block.k0 + k, a + r * int8_stride + k);
   const Int8TileFunction function = int8_tile_for(rows);
   for (std::size_t p = block.begin; p < block.end; ++p) {
     const std::byte* const panel = args.packed + p * int8_panel_bytes(args.k);
@@ -164,18 +129,18 @@ inline void int8_strip(const GemmInt8Args& args, const Int8Block& block, std::si
   if (block.k0 + block.count < args.k) return;
   const std::size_t begin = block.begin * int8_panel;
   const std::size_t end = block.end * int8_panel < args.n ? block.end * int8_panel : args.n;
-  const Int8RowFunction finish = finish_int8_for(args.activation);
+  const RowFunction finish = epilogue_for(args.activation);  // one pass, while the row is in L1
   for (std::size_t r = row; r < row + rows; ++r)
-    finish({args.c + r * args.c_stride + begin, args.a_scale[r], args.w_scale + begin,
-            args.bias ? args.bias + begin : nullptr,
-            args.residual ? args.residual + r * args.residual_stride + begin : nullptr, end - begin});
+    finish({args.c + r * args.c_stride + begin, args.bias ? args.bias + begin : nullptr,
+            args.residual ? args.residual + r * args.residual_stride + begin : nullptr, end - begin, args.a_scale[r],
+            args.w_scale + begin});
 }
 
 inline void gemm_int8(const GemmInt8Args& args) {
   if (args.rows == 0 || args.panel_begin >= args.panel_end) return;
-  const std::size_t strips = (args.rows + gemm_rows - 1) / gemm_rows, groups = (args.rows + row_block - 1) / row_block;
+  const std::size_t strips = (args.rows + int8_rows - 1) / int8_rows, groups = (args.rows + row_block - 1) / row_block;
   const std::size_t k_blocks = (args.k + int8_block - 1) / int8_block;
-  const std::size_t k_each = (args.k / k_blocks + 63) / 64 * 64;  // even blocks, at most int8_block
+  const std::size_t k_each = ((args.k + k_blocks - 1) / k_blocks + 63) / 64 * 64;  // even blocks, at most int8_block
   const std::size_t panels = int8_weights_in_cache / (k_each * int8_panel);
   for (std::size_t g = 0; g < groups; ++g)
     for (std::size_t p0 = args.panel_begin; p0 < args.panel_end; p0 += panels) {

@@ -19,6 +19,7 @@ inline void store_bytes(std::int8_t* p, Vec a, Vec b, Vec c, Vec d) {
 
 inline constexpr std::size_t int8_step = 2, int8_depth = 2;
 inline constexpr std::int32_t int8_bias = 0;
+inline constexpr std::size_t int8_rows = 8;  // 16 sums; more rows cost compile time and hide no more latency
 using Int8Input = std::int16_t;
 inline __m512i widen(const void* p) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256(static_cast<const __m256i*>(p))); }
 inline void copy_inputs(const std::int8_t* from, Int8Input* to) {

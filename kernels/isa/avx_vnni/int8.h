@@ -2,6 +2,7 @@
 
 inline constexpr std::size_t int8_step = 4, int8_depth = 4;
 inline constexpr std::int32_t int8_bias = 128;
+inline constexpr std::size_t int8_rows = gemm_rows;
 using Int8Input = std::uint8_t;
 inline void copy_inputs(const std::int8_t* from, Int8Input* to) {  // x + 128 is x with its sign bit turned over
   const __m256i bit = _mm256_set1_epi8(-128);

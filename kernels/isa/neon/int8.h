@@ -35,6 +35,7 @@ inline void store_bytes(std::int8_t* p, Vec a, Vec b, Vec c, Vec d) {
 
 inline constexpr std::size_t int8_step = 4, int8_depth = 2;
 inline constexpr std::int32_t int8_bias = 0;
+inline constexpr std::size_t int8_rows = gemm_rows;
 using Int8Input = std::int8_t;
 inline void copy_inputs(const std::int8_t* from, Int8Input* to) { std::memcpy(to, from, 64); }
 struct Weights {

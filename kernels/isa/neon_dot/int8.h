@@ -2,6 +2,7 @@
 
 inline constexpr std::size_t int8_step = 4, int8_depth = 4;
 inline constexpr std::int32_t int8_bias = 0;
+inline constexpr std::size_t int8_rows = gemm_rows;
 using Int8Input = std::int8_t;
 inline void copy_inputs(const std::int8_t* from, Int8Input* to) { std::memcpy(to, from, 64); }
 struct Weights {

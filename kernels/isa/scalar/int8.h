@@ -28,9 +28,10 @@ inline void store_bytes(std::int8_t* p, const Vec& a, const Vec& b, const Vec& c
   }
 }
 
-inline constexpr std::size_t int8_step = 4;     // multiply_add takes so many k,
-inline constexpr std::size_t int8_depth = 4;    // of which so many lie side by side in the packed weights;
-inline constexpr std::int32_t int8_bias = 128;  // the inputs that it takes are larger by so much
+inline constexpr std::size_t int8_step = 4;          // multiply_add takes so many k,
+inline constexpr std::size_t int8_depth = 4;         // of which so many lie side by side in the packed weights;
+inline constexpr std::int32_t int8_bias = 128;       // the inputs that it takes are larger by so much
+inline constexpr std::size_t int8_rows = gemm_rows;  // a tile has so many rows
 using Int8Input = std::uint8_t;
 /// to[0, 64) <- from[0, 64)
 inline void copy_inputs(const std::int8_t* from, Int8Input* to) {
