@@ -28,8 +28,12 @@
 #if defined(__x86_64__)
 #include "isa/avx2/region.h"
 #include "isa/avx512/region.h"
+#include "isa/avx512_bf16/region.h"
+#include "isa/avx512_vnni/region.h"
+#include "isa/avx_vnni/region.h"
 #elif defined(__aarch64__)
 #include "isa/neon/region.h"
+#include "isa/neon_dot/region.h"
 #endif
 #endif
 #endif

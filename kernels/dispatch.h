@@ -8,6 +8,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 namespace bert_kernels::inline BERT_KERNELS_ABI {
@@ -39,6 +41,14 @@ inline std::uint64_t saved_state() {
   return (std::uint64_t{high} << 32) | low;
 }
 
+/// EAX of CPUID leaf 7.1, 0 where there is no such leaf.
+inline unsigned features_7_1() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || a < 1) return 0;
+  __get_cpuid_count(7, 1, &a, &b, &c, &d);
+  return a;
+}
+
 /// CPUID says the CPU has the instructions, XCR0 that the operating system keeps the registers.
 inline bool cpu_has(std::string_view name) {
   if (name == "scalar") return true;
@@ -47,11 +57,19 @@ inline bool cpu_has(std::string_view name) {
   const std::uint64_t saved = saved_state();
   const bool avx2 = (c1 & bit_FMA) && (c1 & bit_F16C) && (b7 & bit_AVX2) && (saved & 0x06) == 0x06;
   if (name == "avx2") return avx2;
+  if (name == "avx_vnni") return avx2 && (features_7_1() & 1u << 4);
   const unsigned wide = bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ;
-  return name == "avx512" && avx2 && (b7 & wide) == wide && (saved & 0xe6) == 0xe6;
+  const bool avx512 = avx2 && (b7 & wide) == wide && (saved & 0xe6) == 0xe6;
+  const bool vnni = avx512 && (c7 & bit_AVX512VNNI), bf16 = vnni && (features_7_1() & 1u << 5);
+  return name == "avx512" ? avx512 : name == "avx512_vnni" ? vnni : name == "avx512_bf16" && bf16;
+}
+#elif defined(__aarch64__)
+inline bool cpu_has(std::string_view name) {
+  constexpr unsigned long dot_product = 1ul << 20;  // HWCAP_ASIMDDP
+  return name == "scalar" || name == "neon" || (name == "neon_dot" && (getauxval(AT_HWCAP) & dot_product));
 }
 #else
-inline bool cpu_has(std::string_view name) { return name == "scalar" || name == "neon"; }
+inline bool cpu_has(std::string_view name) { return name == "scalar"; }
 #endif
 
 /// Names of the instruction sets that run here, best last.

@@ -160,6 +160,14 @@ struct Int8Kernels {
   void (*gemm)(const GemmInt8Args&);
 };
 
+/// Products with A and weights rounded to bfloat16, summed in float: outside the promise of equal bits across
+/// instruction sets. The packed form is [N/NR][ceil(K/2)][NR] units of 32 bits, a float's room each.
+struct Bf16Kernels {
+  std::size_t panel_width;
+  void (*pack)(const PackArgs<float>&);
+  void (*gemm)(const GemmArgs<float>&);
+};
+
 /// The operations of one instruction set, or of the reference.
 template <class T>
 struct KernelTable {
@@ -182,7 +190,8 @@ struct KernelTable {
   void (*log)(T* x, std::size_t count);
   /// Runs `rounds` x 16 independent fused multiply-add chains of one register; returns the FLOPs done: the peak.
   double (*peak)(std::size_t rounds, T* sink);
-  const Int8Kernels* int8;  // null for double
+  const Int8Kernels* int8;            // null for double
+  const Bf16Kernels* bf16 = nullptr;  // null where the CPU has no such instructions
 };
 
 }  // namespace bert_kernels::inline table_v0_1

@@ -3,10 +3,13 @@
 // Each file builds on the ones before it.
 // clang-format off
 #include "math.h"
+#include "epilogue.h"
+#include "units.h"
 #include "gemm.h"
 #include "rows.h"
 #include "attention.h"
 #include "int8.h"
+#include "int8_gemm.h"
 // clang-format on
 
 /// The FMA peak: as many independent chains as the GEMM tile has accumulators, nothing else.
@@ -25,9 +28,6 @@ inline double peak(std::size_t rounds, float* sink) {
   return 2.0 * static_cast<double>(rounds * chains * lanes);
 }
 
-inline const KernelTable<float>& table() {
-  static constexpr KernelTable<float> entries = {
-      isa_name, panel_width, pack, gemm,     attention_scratch, attention, layer_norm, embed, activate,
-      softmax,  pool,        dot,  map<exp>, map<erf>,          map<tanh>, map<log>,   peak,  &int8_kernels};
-  return entries;
-}
+inline constexpr KernelTable<float> kernel_table = {
+    isa_name, panel_width, pack, gemm,     attention_scratch, attention, layer_norm, embed, activate,
+    softmax,  pool,        dot,  map<exp>, map<erf>,          map<tanh>, map<log>,   peak,  &int8_kernels};

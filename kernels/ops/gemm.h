@@ -4,6 +4,9 @@
 // and block sums are added in ascending order. Tile shape, loop order and threads are free, and none of them changes a
 // bit. Layout: weights [N/NR][K][NR], NR = 16 * gemm_vecs.
 //
+// Everything is counted in units (units.h): floats, or pairs of bfloat16, of which there are half as many. A region
+// that has both includes this file twice, each time in a namespace of its own.
+//
 // Loops, from the outside: rows by 128, so that C's part stays in L2; columns by 384 KB of weights, which stay in L2
 // too; k-blocks; strips of gemm_rows rows, copied to a fixed stride in L1 (a 3072-wide row stride would map all rows of
 // a tile to one cache set); panels, whose weights stream from L2. Every tile also fetches its share of the weights of
@@ -13,16 +16,20 @@ inline constexpr std::size_t panel_width = lanes * gemm_vecs;
 inline constexpr std::size_t panels_per_block = 384 * 1024 / (k_block * panel_width * sizeof(float));  // stays in L2
 inline constexpr std::size_t row_block = 128;
 
+inline std::size_t units(std::size_t k) { return (k + Unit::k - 1) / Unit::k; }
+
 inline void pack(const PackArgs<float>& args) {
+  const std::size_t depth = units(args.k);
   for (std::size_t row = 0; row < args.rows;) {
     const std::size_t packed_row = args.first_row + row, lane = packed_row % panel_width;
     const std::size_t count = panel_width - lane < args.rows - row ? panel_width - lane : args.rows - row;
     const float* from = args.weight + row * args.stride;
-    float* to = args.packed + (packed_row - lane) * args.k + lane;
-    for (std::size_t k0 = 0; k0 < args.k; k0 += lanes) {  // in squares, so that a cache line is read and written whole
-      const std::size_t k1 = k0 + lanes < args.k ? k0 + lanes : args.k;
+    float* to = args.packed + (packed_row - lane) * depth + lane;
+    for (std::size_t k0 = 0; k0 < depth; k0 += lanes) {  // in squares, so that a cache line is read and written whole
+      const std::size_t k1 = k0 + lanes < depth ? k0 + lanes : depth;
       for (std::size_t r = 0; r < count; ++r)
-        for (std::size_t k = k0; k < k1; ++k) to[k * panel_width + r] = from[r * args.stride + k];
+        for (std::size_t k = k0; k < k1; ++k)
+          to[k * panel_width + r] = Unit::make(from + r * args.stride + k * Unit::k, args.k - k * Unit::k);
     }
     row += count;
   }
@@ -42,16 +49,6 @@ struct Tile {
   std::size_t next_lines;  // so many cache lines every `fetch_steps` steps of k
 };
 inline constexpr std::size_t fetch_steps = 8, cache_line = 64 / sizeof(float);
-
-/// sum += terms, row by row.
-template <std::size_t Rows>
-inline __attribute__((always_inline)) void add_rows(Vec (&sum)[Rows][gemm_vecs], const float* terms,
-                                                    std::size_t stride) {
-#pragma GCC unroll 16
-  for (std::size_t r = 0; r < Rows; ++r)
-#pragma GCC unroll 2
-    for (std::size_t v = 0; v < gemm_vecs; ++v) sum[r][v] = load(terms + r * stride + v * lanes) + sum[r][v];
-}
 
 /// Every accumulator stays in a register. Weights are fetched into L1 `fetch_steps` steps before they are used.
 template <std::size_t Rows>
@@ -78,7 +75,7 @@ inline void gemm_tile(const Tile& tile) {
         Vec x = set1(a[r * k_block]);
         keep_broadcast(x);
 #pragma GCC unroll 2
-        for (std::size_t v = 0; v < gemm_vecs; ++v) sum[r][v] = fma(x, weight[v], sum[r][v]);
+        for (std::size_t v = 0; v < gemm_vecs; ++v) sum[r][v] = Unit::multiply_add(x, weight[v], sum[r][v]);
       }
     }
   }
@@ -113,35 +110,11 @@ inline void gemm_edge_tile(TileFunction function, Tile tile, std::size_t rows, s
     for (std::size_t n = 0; n < columns; ++n) c[r * c_stride + n] = whole[r * panel_width + n];
 }
 
-/// c[0, count) = activation(c + bias) + residual for one row's slice.
-template <Activation kind>
-inline void gemm_epilogue_row(float* c, const float* bias, const float* residual, std::size_t count) {
-  for (std::size_t n = 0; n < count; n += lanes) {
-    const std::size_t left = count - n;
-    Vec x = load_first(c + n, left, 0.0f);
-    if (bias) x = x + load_first(bias + n, left, 0.0f);
-    x = apply<kind>(x);
-    if (residual) x = x + load_first(residual + n, left, 0.0f);
-    store_first(c + n, left, x);
-  }
-}
-
-using RowFunction = void (*)(float*, const float*, const float*, std::size_t);
-inline RowFunction epilogue_for(Activation kind) {
-  static constexpr RowFunction rows[] = {
-      gemm_epilogue_row<Activation::linear>,    gemm_epilogue_row<Activation::gelu>,
-      gemm_epilogue_row<Activation::gelu_tanh>, gemm_epilogue_row<Activation::quick_gelu>,
-      gemm_epilogue_row<Activation::relu>,      gemm_epilogue_row<Activation::relu2>,
-      gemm_epilogue_row<Activation::relu6>,     gemm_epilogue_row<Activation::silu>,
-      gemm_epilogue_row<Activation::tanh>,      gemm_epilogue_row<Activation::sigmoid>};
-  return rows[static_cast<int>(kind)];
-}
-
 /// The panels that a strip is multiplied with: a block of weights.
 struct PanelBlock {
   std::size_t begin, end;  // panels
-  std::size_t k0;
-  const float* next;  // the block that follows, laid out alike; null after the last
+  std::size_t k0;          // in units
+  const float* next;       // the block that follows, laid out alike; null after the last
 };
 /// Rows of A and C, and which part of the next block's weights they fetch.
 struct Strip {
@@ -153,26 +126,17 @@ struct Strip {
 inline void gemm_epilogue(const GemmArgs<float>& args, const Strip& strip, std::size_t begin, std::size_t end) {
   const RowFunction finish = epilogue_for(args.activation);
   for (std::size_t r = strip.row; begin < end && r < strip.row + strip.rows; ++r)
-    finish(args.c + r * args.c_stride + begin, args.bias ? args.bias + begin : nullptr,
-           args.residual ? args.residual + r * args.residual_stride + begin : nullptr, end - begin);
-}
-
-inline void copy_row(const float* from, std::size_t count, float* to) {
-  std::size_t i = 0;
-  for (; i + 4 * lanes <= count; i += 4 * lanes) {
-    const Vec v0 = load(from + i), v1 = load(from + i + lanes);
-    const Vec v2 = load(from + i + 2 * lanes), v3 = load(from + i + 3 * lanes);
-    store(to + i, v0), store(to + i + lanes, v1), store(to + i + 2 * lanes, v2), store(to + i + 3 * lanes, v3);
-  }
-  for (; i < count; i += lanes) store_first(to + i, count - i, load_first(from + i, count - i, 0.0f));
+    finish({args.c + r * args.c_stride + begin, args.bias ? args.bias + begin : nullptr,
+            args.residual ? args.residual + r * args.residual_stride + begin : nullptr, end - begin});
 }
 
 inline void gemm_strip(const GemmArgs<float>& args, const PanelBlock& block, const Strip& strip) {
-  const std::size_t count = args.k - block.k0 < k_block ? args.k - block.k0 : k_block;
+  const std::size_t depth = units(args.k), count = depth - block.k0 < k_block ? depth - block.k0 : k_block;
+  const std::size_t k0 = block.k0 * Unit::k, k1 = k0 + count * Unit::k < args.k ? k0 + count * Unit::k : args.k;
   alignas(64) float a[gemm_rows * k_block];
   for (std::size_t r = 0; r < strip.rows; ++r)
-    copy_row(args.a + (strip.row + r) * args.a_stride + block.k0, count, a + r * k_block);
-  const bool last = block.k0 + k_block >= args.k, fused = last && args.activation == Activation::linear;
+    Unit::copy(args.a + (strip.row + r) * args.a_stride + k0, k1 - k0, a + r * k_block);
+  const bool last = block.k0 + k_block >= depth, fused = last && args.activation == Activation::linear;
   // Each of the strip's fetches takes `each` lines a time; together the strips fetch a panel's k-block once.
   constexpr std::size_t lines = k_block * panel_width / cache_line;
   const std::size_t times = (count + fetch_steps - 1) / fetch_steps * strip.parts, each = (lines + times - 1) / times;
@@ -180,9 +144,9 @@ inline void gemm_strip(const GemmArgs<float>& args, const PanelBlock& block, con
   const TileFunction function = tile_for(strip.rows);
   for (std::size_t panel = block.begin; panel < block.end; ++panel) {
     const std::size_t column = panel * panel_width;
-    const std::size_t ahead = (panel - block.begin) * args.k * panel_width + first * cache_line;
+    const std::size_t ahead = (panel - block.begin) * depth * panel_width + first * cache_line;
     const Tile tile{a,
-                    args.packed + (panel * args.k + block.k0) * panel_width,
+                    args.packed + (panel * depth + block.k0) * panel_width,
                     count,
                     args.c + strip.row * args.c_stride + column,
                     args.c_stride,
@@ -201,13 +165,14 @@ inline void gemm_strip(const GemmArgs<float>& args, const PanelBlock& block, con
 
 inline void gemm(const GemmArgs<float>& args) {
   const std::size_t strips = (args.rows + gemm_rows - 1) / gemm_rows, groups = (args.rows + row_block - 1) / row_block;
+  const std::size_t depth = units(args.k);
   for (std::size_t g = 0; g < groups; ++g)
     for (std::size_t p0 = args.panel_begin; p0 < args.panel_end; p0 += panels_per_block) {
       const std::size_t p1 = p0 + panels_per_block < args.panel_end ? p0 + panels_per_block : args.panel_end;
       const std::size_t first = strips * g / groups, end = strips * (g + 1) / groups;
-      for (std::size_t k0 = 0; k0 < args.k; k0 += k_block) {
-        const float* next = k0 + k_block < args.k ? args.packed + (p0 * args.k + k0 + k_block) * panel_width
-                            : p1 < args.panel_end ? args.packed + p1 * args.k * panel_width
+      for (std::size_t k0 = 0; k0 < depth; k0 += k_block) {
+        const float* next = k0 + k_block < depth  ? args.packed + (p0 * depth + k0 + k_block) * panel_width
+                            : p1 < args.panel_end ? args.packed + p1 * depth * panel_width
                                                   : nullptr;
         for (std::size_t s = first; s < end; ++s) {  // even strips: 16 rows are 8 + 8, never 14 + 2
           const std::size_t row = args.rows * s / strips;

@@ -24,7 +24,7 @@ inline void map(float* x, std::size_t count) {
     store_first(x + i, count - i, function(load_first(x + i, count - i, 1.0f)));
 }
 
-inline void activate(Activation kind, float* x, std::size_t count) { epilogue_for(kind)(x, nullptr, nullptr, count); }
+inline void activate(Activation kind, float* x, std::size_t count) { epilogue_for(kind)({x, nullptr, nullptr, count}); }
 
 inline float dot(const float* a, const float* b, std::size_t count) {
   Vec sum = set1(0.0f);

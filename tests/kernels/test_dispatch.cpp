@@ -2,6 +2,7 @@
 #include "support/catch.h"
 #include "support/matrix.h"
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 
@@ -18,11 +19,14 @@ std::string message(std::string_view isa) {
   return "";
 }
 
+/// Instruction sets that share everything with another but their 8-bit products (kernels/ops/int8_overlay.h).
+bool overlay(std::string_view name) { return name == "avx_vnni" || name == "avx512_vnni" || name == "neon_dot"; }
+
 }  // namespace
 
 TEST_CASE("every runnable instruction set has a whole table under its own name", "[kernels][dispatch]") {
   REQUIRE(std::string_view(all_kernels()[0]->name) == "scalar");
-  std::set<const void*> distinct;
+  std::set<const void*> distinct, distinct_int8;
   for (std::size_t i = 0; i < all_kernels().size(); ++i) {
     const bert::KernelTable<float>& kernels = *all_kernels()[i];
     CHECK(kernels.name == bert::kernels::runnable_isas()[i]);
@@ -30,9 +34,15 @@ TEST_CASE("every runnable instruction set has a whole table under its own name",
     CHECK((kernels.pack && kernels.gemm && kernels.attention_scratch && kernels.attention && kernels.layer_norm));
     CHECK((kernels.embed && kernels.activate && kernels.softmax && kernels.pool && kernels.dot && kernels.peak));
     CHECK((kernels.exp && kernels.erf && kernels.tanh && kernels.log));
-    distinct.insert(reinterpret_cast<const void*>(kernels.gemm));
+    REQUIRE(kernels.int8);
+    CHECK((kernels.int8->packed_bytes && kernels.int8->pack && kernels.int8->quantize && kernels.int8->gemm));
+    if (!overlay(kernels.name)) distinct.insert(reinterpret_cast<const void*>(kernels.gemm));
+    distinct_int8.insert(reinterpret_cast<const void*>(kernels.int8->gemm));
   }
-  CHECK(distinct.size() == all_kernels().size());
+  const std::size_t overlays = static_cast<std::size_t>(
+      std::count_if(all_kernels().begin(), all_kernels().end(), [](const auto* each) { return overlay(each->name); }));
+  CHECK(distinct.size() + overlays == all_kernels().size());
+  CHECK(distinct_int8.size() == all_kernels().size());
 }
 
 #if defined(__x86_64__)
@@ -45,7 +55,10 @@ TEST_CASE("runnable instruction sets are those that the operating system reports
   const auto has = [&](const char* flag) { return flags.find(std::string(" ") + flag + " ") != std::string::npos; };
   std::vector<std::string_view> expected{"scalar"};
   if (has("avx2") && has("fma") && has("f16c")) expected.push_back("avx2");
-  if (has("avx512f") && has("avx512bw") && has("avx512vl") && has("avx512dq")) expected.push_back("avx512");
+  if (expected.size() == 2 && has("avx_vnni")) expected.push_back("avx_vnni");
+  const bool avx512 = has("avx512f") && has("avx512bw") && has("avx512vl") && has("avx512dq");
+  if (avx512) expected.push_back("avx512");
+  if (avx512 && has("avx512_vnni")) expected.push_back("avx512_vnni");
   CHECK(bert::kernels::runnable_isas() == expected);
   for (const char* name : {"neon", "avx", "sse2", ""}) CHECK_FALSE(bert::kernels::cpu_has(name));
 }
@@ -55,7 +68,7 @@ TEST_CASE("an instruction set nobody knows is a usage error that lists the names
   for (const char* name : {"sse9", "", "AVX2", "avx", "avx2 ", "scalar, avx2", ","}) {
     INFO(name);
     CHECK_THROWS_AS(bert::kernels_for(name), bert::UsageError);
-    CHECK(message(name).find("scalar, avx2, avx512, neon") != std::string::npos);
+    CHECK(message(name).find("scalar, avx2, avx_vnni, avx512, avx512_vnni, neon, neon_dot") != std::string::npos);
   }
 }
 

@@ -120,7 +120,7 @@ TEMPLATE_TEST_CASE("embeddings are the norm of word + type + position, from pack
                              position = random_matrix<TestType>(9, 33, 3);
       Norm<TestType> norm(33, 4, *kernels);
       BertEmbeddings<TestType> embeddings;
-      embeddings.word = PackedMatrix<TestType>(70, 33, *kernels, row_major);
+      embeddings.word = PackedMatrix<TestType>(70, 33, *kernels, row_major ? Packing::row_major : Packing::panels);
       embeddings.word.set_rows(0, view(word));
       embeddings.position = Tensor<TestType, 2>({9, 33});
       embeddings.token_type = Tensor<TestType, 2>({2, 33});

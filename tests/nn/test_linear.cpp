@@ -78,7 +78,8 @@ TEST_CASE("a packed matrix is filled row range by row range, in any order, to th
   for (const KernelTable<float>* kernels : tables<float>())
     for (bool row_major : {false, true}) {
       const Matrix<float> weight = random_matrix<float>(70, 9, 1);
-      PackedMatrix<float> whole(70, 9, *kernels, row_major), parts(70, 9, *kernels, row_major);
+      const Packing packing = row_major ? Packing::row_major : Packing::panels;
+      PackedMatrix<float> whole(70, 9, *kernels, packing), parts(70, 9, *kernels, packing);
       whole.set_rows(0, view(weight));
       for (std::size_t first : {40, 0, 33, 5}) {
         const std::size_t count = first == 0 ? 5 : first == 5 ? 28 : first == 33 ? 7 : 30;
@@ -93,6 +94,32 @@ TEST_CASE("a packed matrix is filled row range by row range, in any order, to th
                   weight(static_cast<Eigen::Index>(row), static_cast<Eigen::Index>(k)));
         }
     }
+}
+
+TEST_CASE("a linear layer in bfloat16 has half the weights and the products of its kernels, or says why not",
+          "[nn][linear][bf16]") {
+  for (const KernelTable<float>* kernels : tables<float>()) {
+    if (!kernels->bf16) {
+      CHECK(message([&] {
+              Linear<float>(5, 3, *kernels, Packing::bf16);
+            }).find(concat("the instruction set ", kernels->name, " has no products of bfloat16")) == 0);
+      continue;
+    }
+    const Matrix<float> weight = random_matrix<float>(70, 301, 1), x = random_matrix<float>(9, 301, 2);
+    Linear<float> exact(70, 301, *kernels), linear(70, 301, *kernels, Packing::bf16);
+    exact.weight().set_rows(0, view(weight)), linear.weight().set_rows(0, view(weight));
+    CHECK(linear.weight().size() * 301 == exact.weight().size() * 151);
+    Matrix<float> expected(9, 70), out(9, 70), one(1, 70);
+    exact.forward(Team(), view(x), view(expected), Activation::gelu);
+    linear.forward(Team(), view(x), view(out), Activation::gelu);
+    const float error = (out - expected).cwiseAbs().maxCoeff();
+    CHECK(error > 0);
+    CHECK(error < 0.01f * expected.cwiseAbs().maxCoeff());
+    for (std::size_t row = 0; row < 9; ++row) {
+      linear.forward(Team(), view(x).slice_rows(row, 1), view(one), Activation::gelu);
+      CHECK((one.row(0).array() == out.row(static_cast<Eigen::Index>(row)).array()).all());
+    }
+  }
 }
 
 TEST_CASE("blocks say both shapes when an argument does not fit, before they write anything", "[nn][errors]") {

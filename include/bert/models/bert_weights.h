@@ -19,7 +19,8 @@ BertModel<T>::BertModel(WeightReader& reader, const KernelTable<T>& kernels, std
          "\" is not supported; supported is \"bert\"");
   const std::size_t hidden = config_.hidden_size;
   const std::string embeddings = "bert.embeddings.", words = embeddings + "word_embeddings.weight";
-  embeddings_.word = PackedMatrix<T>(config_.vocab_size, hidden, kernels, !tied_words);
+  embeddings_.word =
+      PackedMatrix<T>(config_.vocab_size, hidden, kernels, tied_words ? Packing::panels : Packing::row_major);
   load_rows(reader, words, embeddings_.word, 0, config_.vocab_size);
   embeddings_.position =
       load_table<T>(reader, embeddings + "position_embeddings.weight", config_.max_position_embeddings, hidden);

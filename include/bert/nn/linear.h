@@ -10,21 +10,32 @@
 
 namespace bert::inline BERT_ABI {
 
-/// [N, K] in panels: [N/NR][K][NR], NR the kernels' panel width, or row-major (`panel` 1) for tables only looked up.
+/// How a PackedMatrix lies: in panels for products; row-major, for tables only looked up; in panels of bfloat16, for
+/// products in that type (float only).
+enum class Packing { panels, row_major, bf16 };
+
+/// [N, K] in panels: [N/NR][K][NR], NR the kernels' panel width, or row-major (`panel` 1). As bfloat16 two neighbouring
+/// k share the room of one float.
 template <class T>
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  PackedMatrix(std::size_t n, std::size_t k, const KernelTable<T>& kernels, bool row_major = false)
-      : n_(n), k_(k), panel_(row_major ? 1 : kernels.panel_width), kernels_(&kernels), data_(make_aligned<T>(size())) {
-    for (std::size_t i = n * k / panel_ / k * panel_ * k; i < size(); ++i) data_[i] = T{};  // the cut panel's padding
+  /// Throws Error where the kernels have no products of bfloat16.
+  PackedMatrix(std::size_t n, std::size_t k, const KernelTable<T>& kernels, Packing packing = Packing::panels)
+      : n_(n),
+        k_(k),
+        panel_(packing == Packing::row_major ? 1 : panel_width(kernels, packing)),
+        packing_(packing),
+        kernels_(&kernels),
+        data_(make_aligned<T>(size())) {
+    for (std::size_t i = n / panel_ * panel_ * depth(); i < size(); ++i) data_[i] = T{};  // the cut panel's padding
   }
 
   std::size_t n() const { return n_; }
   std::size_t k() const { return k_; }
   std::size_t panel() const { return panel_; }
   std::size_t panels() const { return (n_ + panel_ - 1) / panel_; }
-  std::size_t size() const { return panels() * panel_ * k_; }
+  std::size_t size() const { return panels() * panel_ * depth(); }
   const T* data() const { return data_.get(); }
   const KernelTable<T>& kernels() const { return *kernels_; }
   bool empty() const { return n_ == 0; }
@@ -37,7 +48,8 @@ class PackedMatrix {
       for (std::size_t r = 0; r < rows.rows(); ++r)
         std::copy(rows.row(r), rows.row(r) + k_, data_.get() + (first + r) * k_);
     else
-      kernels_->pack({rows.data(), rows.row_stride(), first, rows.rows(), k_, data_.get()});
+      operation(&KernelTable<T>::pack,
+                &kernels::Bf16Kernels::pack)({rows.data(), rows.row_stride(), first, rows.rows(), k_, data_.get()});
   }
 
   /// out = activation(x W^T + bias) + residual   [M, N] <- [M, K]. out overlaps neither x nor residual.
@@ -68,12 +80,31 @@ class PackedMatrix {
       const Share share = team.share(panels());
       args.panel_begin = share.begin, args.panel_end = share.end;
     }
-    if (args.rows > 0 && args.panel_end > args.panel_begin) kernels_->gemm(args);
+    if (args.rows > 0 && args.panel_end > args.panel_begin)
+      operation(&KernelTable<T>::gemm, &kernels::Bf16Kernels::gemm)(args);
     team.sync();
   }
 
  private:
+  std::size_t depth() const { return packing_ == Packing::bf16 ? (k_ + 1) / 2 : k_; }
+
+  static std::size_t panel_width(const KernelTable<T>& kernels, Packing packing) {
+    if (packing == Packing::panels) return kernels.panel_width;
+    if (!kernels.bf16)
+      fail("the instruction set ", kernels.name, " has no products of bfloat16; avx512_bf16 has, on CPUs that run it");
+    return kernels.bf16->panel_width;
+  }
+
+  /// An operation of the matrix's own packing.
+  template <class Own, class Bf16>
+  auto operation(Own KernelTable<T>::*own, Bf16 kernels::Bf16Kernels::*bf16) const {
+    if constexpr (std::is_same_v<T, float>)
+      if (packing_ == Packing::bf16) return kernels_->bf16->*bf16;
+    return kernels_->*own;
+  }
+
   std::size_t n_ = 0, k_ = 0, panel_ = 1;
+  Packing packing_ = Packing::panels;
   const KernelTable<T>* kernels_ = nullptr;
   AlignedArray<T> data_;
 };
@@ -83,8 +114,9 @@ template <class T>
 class Linear {
  public:
   Linear() = default;
-  Linear(std::size_t out_features, std::size_t in_features, const KernelTable<T>& kernels = default_kernels<T>())
-      : weight_(out_features, in_features, kernels), bias_(out_features) {}
+  Linear(std::size_t out_features, std::size_t in_features, const KernelTable<T>& kernels = default_kernels<T>(),
+         Packing packing = Packing::panels)
+      : weight_(out_features, in_features, kernels, packing), bias_(out_features) {}
   Linear(TensorView<const T, 2> weight, std::span<const T> bias, const KernelTable<T>& kernels = default_kernels<T>())
       : Linear(weight.rows(), weight.columns(), kernels) {
     if (bias.size() != weight.rows())

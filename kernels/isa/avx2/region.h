@@ -17,7 +17,10 @@ namespace bert_kernels::inline BERT_KERNELS_ABI::avx2 {
 inline constexpr const char* isa_name = "avx2";
 #include "vec.h"
 
+#include "int8.h"
+
 #include "../../ops/all.h"
+inline const KernelTable<float>& table() { return kernel_table; }
 }  // namespace bert_kernels::inline BERT_KERNELS_ABI::avx2
 
 #if defined(__clang__)

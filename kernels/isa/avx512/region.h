@@ -18,7 +18,10 @@ namespace bert_kernels::inline BERT_KERNELS_ABI::avx512 {
 inline constexpr const char* isa_name = "avx512";
 #include "vec.h"
 
+#include "int8.h"
+
 #include "../../ops/all.h"
+inline const KernelTable<float>& table() { return kernel_table; }
 }  // namespace bert_kernels::inline BERT_KERNELS_ABI::avx512
 
 #if defined(__clang__)

@@ -14,7 +14,10 @@ namespace bert_kernels::inline BERT_KERNELS_ABI::neon {
 inline constexpr const char* isa_name = "neon";
 #include "vec.h"
 
+#include "int8.h"
+
 #include "../../ops/all.h"
+inline const KernelTable<float>& table() { return kernel_table; }
 }  // namespace bert_kernels::inline BERT_KERNELS_ABI::neon
 
 #if !defined(__clang__)

@@ -61,6 +61,7 @@ template <std::size_t n>
 inline Vec down(Vec a) {
   if constexpr (n == 8) return {{a.v[2], a.v[3], a.v[0], a.v[1]}};
   if constexpr (n == 4) return {{a.v[1], a.v[0], a.v[3], a.v[2]}};
-  return {{vextq_f32(a.v[0], a.v[0], n), a.v[1], a.v[2], a.v[3]}};
+  return {
+      {vextq_f32(a.v[0], a.v[0], n % 4), a.v[1], a.v[2], a.v[3]}};  // % 4: clang checks it in the branches above too
 }
 inline float first_lane(Vec a) { return vgetq_lane_f32(a.v[0], 0); }

@@ -14,7 +14,18 @@ namespace bert_kernels::inline BERT_KERNELS_ABI::scalar {
 inline constexpr const char* isa_name = "scalar";
 #include "vec.h"
 
+#include "int8.h"
+
 #include "../../ops/all.h"
+
+namespace bf16 {
+#include "bf16.h"
+
+#include "../../ops/bf16.h"
+inline constexpr KernelTable<float> table = with_bf16(kernel_table);
+}  // namespace bf16
+
+inline const KernelTable<float>& table() { return bf16::table; }
 }  // namespace bert_kernels::inline BERT_KERNELS_ABI::scalar
 
 #if !defined(__clang__)
