@@ -19,8 +19,10 @@ std::string message(std::string_view isa) {
   return "";
 }
 
-/// Instruction sets that share everything with another but their 8-bit products (kernels/ops/int8_overlay.h).
-bool overlay(std::string_view name) { return name == "avx_vnni" || name == "avx512_vnni" || name == "neon_dot"; }
+/// Instruction sets that share everything with another but their 8-bit products (kernels/ops/int8_overlay.h), or but
+/// their products of bfloat16 (kernels/ops/bf16.h).
+bool int8_overlay(std::string_view name) { return name == "avx_vnni" || name == "avx512_vnni" || name == "neon_dot"; }
+bool bf16_overlay(std::string_view name) { return name == "avx512_bf16"; }
 
 }  // namespace
 
@@ -36,13 +38,11 @@ TEST_CASE("every runnable instruction set has a whole table under its own name",
     CHECK((kernels.exp && kernels.erf && kernels.tanh && kernels.log));
     REQUIRE(kernels.int8);
     CHECK((kernels.int8->packed_bytes && kernels.int8->pack && kernels.int8->quantize && kernels.int8->gemm));
-    if (!overlay(kernels.name)) distinct.insert(reinterpret_cast<const void*>(kernels.gemm));
-    distinct_int8.insert(reinterpret_cast<const void*>(kernels.int8->gemm));
+    const bool other_int8 = int8_overlay(kernels.name), other_bf16 = bf16_overlay(kernels.name);
+    CHECK((kernels.bf16 != nullptr) == (other_bf16 || i == 0));
+    CHECK(distinct.insert(reinterpret_cast<const void*>(kernels.gemm)).second == !(other_int8 || other_bf16));
+    CHECK(distinct_int8.insert(reinterpret_cast<const void*>(kernels.int8->gemm)).second == !other_bf16);
   }
-  const std::size_t overlays = static_cast<std::size_t>(
-      std::count_if(all_kernels().begin(), all_kernels().end(), [](const auto* each) { return overlay(each->name); }));
-  CHECK(distinct.size() + overlays == all_kernels().size());
-  CHECK(distinct_int8.size() == all_kernels().size());
 }
 
 #if defined(__x86_64__)
@@ -59,6 +59,7 @@ TEST_CASE("runnable instruction sets are those that the operating system reports
   const bool avx512 = has("avx512f") && has("avx512bw") && has("avx512vl") && has("avx512dq");
   if (avx512) expected.push_back("avx512");
   if (avx512 && has("avx512_vnni")) expected.push_back("avx512_vnni");
+  if (avx512 && has("avx512_vnni") && has("avx512_bf16")) expected.push_back("avx512_bf16");
   CHECK(bert::kernels::runnable_isas() == expected);
   for (const char* name : {"neon", "avx", "sse2", ""}) CHECK_FALSE(bert::kernels::cpu_has(name));
 }
@@ -68,7 +69,8 @@ TEST_CASE("an instruction set nobody knows is a usage error that lists the names
   for (const char* name : {"sse9", "", "AVX2", "avx", "avx2 ", "scalar, avx2", ","}) {
     INFO(name);
     CHECK_THROWS_AS(bert::kernels_for(name), bert::UsageError);
-    CHECK(message(name).find("scalar, avx2, avx_vnni, avx512, avx512_vnni, neon, neon_dot") != std::string::npos);
+    CHECK(message(name).find("scalar, avx2, avx_vnni, avx512, avx512_vnni, avx512_bf16, neon, neon_dot") !=
+          std::string::npos);
   }
 }
 

@@ -10,12 +10,12 @@ struct Unit {
     for (std::size_t i = 0; i < count; i += 2 * lanes) {
       const Vec low = load_first(from + i, count - i, 0.0f);
       const Vec high = count - i > lanes ? load_first(from + i + lanes, count - i - lanes, 0.0f) : set1(0.0f);
-      store_first(to + i / k, (count - i + 1) / k, {(__m512)_mm512_cvtne2ps_pbh(high.v, low.v)});
+      store_first(to + i / k, (count - i + 1) / k, {reinterpret_cast<__m512>(_mm512_cvtne2ps_pbh(high.v, low.v))});
     }
   }
 
   /// sum + odd x * odd weight + even x * even weight.
   static inline Vec multiply_add(Vec x, Vec weight, Vec sum) {
-    return {_mm512_dpbf16_ps(sum.v, (__m512bh)x.v, (__m512bh)weight.v)};
+    return {_mm512_dpbf16_ps(sum.v, reinterpret_cast<__m512bh>(x.v), reinterpret_cast<__m512bh>(weight.v))};
   }
 };
