@@ -67,16 +67,21 @@ void check_common(const Common& common, const std::string& command) {
 std::filesystem::path model_path(const Common& common) {
   if (!common.model.empty()) return common.model;
   if (const char* named = std::getenv("BERT_MODEL"); named && *named) return named;
+  return shipped_file("bert.safetensors");
+}
+
+std::filesystem::path shipped_file(const std::string& name) {
   std::error_code ignored;
   const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
   const std::filesystem::path places[] = {
-      folder / "../../examples/model/bert.safetensors",    // build/release/bert
-      folder / "../share/bert/bert.safetensors",           // an installation's bin/bert
-      BERT_SOURCE_DIR "/examples/model/bert.safetensors",  // a build folder elsewhere
+      folder / "../../examples/model" / name,                           // build/release/bert
+      folder / "../share/bert" / name,                                  // an installation's bin/bert
+      std::filesystem::path(BERT_SOURCE_DIR "/examples/model") / name,  // a build folder elsewhere
   };
   for (const std::filesystem::path& place : places)
     if (std::filesystem::exists(place, ignored)) return std::filesystem::weakly_canonical(place, ignored);
-  fail("the model that ships with the project is not where this program looks: give one with --model or BERT_MODEL");
+  fail("the ", name, " that ships with the project is not where this program looks: ",
+       name == "bert.safetensors" ? "give a model with --model or BERT_MODEL" : "give another");
 }
 
 std::optional<Precision> precision(const Common& common) {

@@ -19,7 +19,8 @@ std::vector<Arguments> commands(const TinyModel& tiny, const ScratchFolder& scra
           tiny.with("forward", {"the cat"}),
           tiny.with("attention", {"-o", (scratch / "page.html").string(), "the cat"}),
           tiny.with("info", {}),
-          tiny.with("bench", {"--shapes", "1x4", "--repeat", "1"})};
+          tiny.with("bench", {"--shapes", "1x4", "--repeat", "1"}),
+          tiny.with("quantize", {"--no-calibrate", "-o", (scratch / "int8.safetensors").string()})};
 }
 Arguments and_also(Arguments arguments, const Arguments& more) {
   arguments.insert(arguments.end(), more.begin(), more.end());
@@ -84,7 +85,7 @@ TEST_CASE("no command, an unknown one, and --help", "[cli]") {
   CHECK(help.status == 0);
   CHECK(help.err == "");
   for (const char* name : {"fill-mask", "next-sentence", "pseudo-perplexity", "embed", "similarity", "search",
-                           "tokenize", "detokenize", "forward", "attention", "info", "bench"})
+                           "tokenize", "detokenize", "forward", "attention", "info", "bench", "quantize"})
     CHECK(help.out.find(name) != std::string::npos);
 }
 

@@ -15,6 +15,8 @@ class AnyLinear {
   AnyLinear(Int8Linear layer) requires(std::is_same_v<T, float>) : int8_(std::move(layer)) {}
 
   bool is_int8() const { return int8_.n() > 0; }
+  /// Bytes of weights and scales less than in float.
+  std::ptrdiff_t bytes_saved() const { return int8_.bytes_saved(); }
   std::size_t n() const { return is_int8() ? int8_.n() : plain_.weight().n(); }
   std::size_t k() const { return is_int8() ? int8_.k() : plain_.weight().k(); }
   const KernelTable<T>& kernels() const {
