@@ -9,6 +9,7 @@
 #undef BERT_WITH_DEFINITIONS
 #define BERT_WITH_DEFINITIONS 1
 #include <bert/models/bert.h>
+#include <bert/quant/int8_weights.h>
 
 namespace bert::inline BERT_ABI {
 template class BertModel<float>;

@@ -19,6 +19,7 @@ MODEL = PROJECT / "examples/model/bert.safetensors"
 TOUR = PROJECT / "docs/tour.md"
 LIMIT = 1500
 OPENING = ("include/bert/io/", "include/bert/models/bert_weights.h", "include/bert/models/loading.h",
+           "include/bert/quant/int8_weights.h",
            "include/bert/tokenizers/json.h", "include/bert/tokenizers/spec.h", "include/bert/core/dtype.h",
            "include/bert/kernels.h", "kernels/dispatch.h")
 

@@ -20,7 +20,8 @@ void add_common(CLI::App& command, Common& common) {
   add("--model", common.model,
       "converted .safetensors or Hugging Face folder (default: BERT_MODEL, or the shipped one)");
   add("--threads", common.threads, "threads; 0: all there are")->check(whole_number(0, 1024));
-  add("--precision", common.precision, "fp32 or int8; default: int8 for a file of 8-bit weights, else fp32")
+  add("--precision", common.precision,
+      "fp32, bf16 (where the CPU has it) or int8; default: int8 for a file of 8-bit weights, else fp32")
       ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
   add("--isa", common.isa, "instruction set to use: " BERT_ISA_NAMES);
   add("--max-tokens", common.max_tokens, "tokens per packed batch")->check(positive());
@@ -82,7 +83,6 @@ void check_common(const Common& common, const std::string& command) {
     for (const std::string& text : common.texts)
       if (text == "-") throw UsageError("- (stdin) cannot stand among other texts");
   if (!common.isa.empty()) kernels_for(common.isa);
-  if (common.precision == "bf16") fail("--precision bf16 is not available yet: only fp32 and int8 are");
   if (!common.receipt.empty()) fail("--receipt is not available yet");
 }
 
@@ -91,16 +91,21 @@ void check_common(const Common& common, const std::string& command) {
 std::filesystem::path model_path(const Common& common) {
   if (!common.model.empty()) return common.model;
   if (const char* named = std::getenv("BERT_MODEL"); named && *named) return named;
+  return shipped_file("bert.safetensors");
+}
+
+std::filesystem::path shipped_file(const std::string& name) {
   std::error_code ignored;
   const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
   const std::filesystem::path places[] = {
-      folder / "../../examples/model/bert.safetensors",    // build/release/bert
-      folder / "../share/bert/bert.safetensors",           // an installation's bin/bert
-      BERT_SOURCE_DIR "/examples/model/bert.safetensors",  // a build folder elsewhere
+      folder / "../../examples/model" / name,                           // build/release/bert
+      folder / "../share/bert" / name,                                  // an installation's bin/bert
+      std::filesystem::path(BERT_SOURCE_DIR "/examples/model") / name,  // a build folder elsewhere
   };
   for (const std::filesystem::path& place : places)
     if (std::filesystem::exists(place, ignored)) return std::filesystem::weakly_canonical(place, ignored);
-  fail("the model that ships with the project is not where this program looks: give one with --model or BERT_MODEL");
+  fail("the ", name, " that ships with the project is not where this program looks: ",
+       name == "bert.safetensors" ? "give a model with --model or BERT_MODEL" : "give another");
 }
 
 std::optional<Precision> precision(const Common& common) {

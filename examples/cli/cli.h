@@ -55,6 +55,8 @@ CLI::App& add_command(CLI::App& app, const std::string& name, const std::string&
 
 /// --model, else BERT_MODEL from the environment, else the model that ships with the project.
 std::filesystem::path model_path(const Common& common);
+/// A file of examples/model, or of an installation's share/bert.
+std::filesystem::path shipped_file(const std::string& name);
 /// What --precision says; empty: as the model's file says.
 std::optional<Precision> precision(const Common& common);
 TaskOptions task_options(const Common& common);

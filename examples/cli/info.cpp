@@ -33,7 +33,10 @@ void run(const InfoFlags& flags) {
   if (lengths.empty()) lengths.push_back(std::min<std::size_t>(128, model.config().max_position_embeddings));
   for (std::size_t length : lengths) check_window(length, model.config());
   std::size_t parameters = 0;
-  for (const TensorRef& tensor : checkpoint.tensors()) parameters += tensor.elements();
+  for (const TensorRef& tensor : checkpoint.tensors())
+    if (!tensor.name.ends_with(".weight_scale") && !tensor.name.ends_with(".input_scale"))
+      parameters += tensor.elements();
+  const std::ptrdiff_t weights = static_cast<std::ptrdiff_t>(parameters * sizeof(float)) - model.bert().bytes_saved();
   const std::size_t workspace =
       model.plan(lengths, model.has_mlm() ? lengths.size() : 0, Session(flags.common.threads).threads.count());
   const auto or_null = [](const std::string& text) { return text.empty() ? std::string("null") : text; };
@@ -47,8 +50,9 @@ void run(const InfoFlags& flags) {
                         ",\"bytes\":", checkpoint.tensor_bytes(), ",\"sha256\":", json(checkpoint.sha256()),
                         ",\"tokenizer_sha256\":", tokenizer.empty() ? "null" : json(tokenizer), ",\"config\":", config,
                         ",\"provenance\":", or_null(provenance), ",\"isa\":", json(kernels.name),
-                        ",\"plan\":{\"weights_bytes\":", parameters * sizeof(float), ",\"workspace_bytes\":", workspace,
-                        "}", window ? concat(",\"max_seq_length\":", *window) : "", "}"));
+                        ",\"plan\":{\"weights_bytes\":", weights, ",\"workspace_bytes\":", workspace, "}",
+                        window ? concat(",\"max_seq_length\":", *window) : "",
+                        ",\"precision\":", json(name(model.bert().precision())), "}"));
   }
   const BertConfig& c = model.config();
   Table table("ll");
@@ -60,10 +64,11 @@ void run(const InfoFlags& flags) {
   table.row({"window", concat(c.max_position_embeddings, " tokens",
                               window ? concat(" (recommended for embedding: ", *window, ")") : "")});
   table.row({"parameters", concat(parameters, " in ", checkpoint.tensor_bytes(), " bytes")});
+  table.row({"precision", std::string(name(model.bert().precision()))});
   table.row({"sha256", checkpoint.sha256()});
   table.row({"tokenizer sha256", tokenizer.empty() ? "no tokenizer" : tokenizer});
   table.row({"instruction set", kernels.name});
-  table.row({"memory", concat("weights ", parameters * sizeof(float), " bytes, working ", workspace, " bytes for ",
+  table.row({"memory", concat("weights ", weights, " bytes, working ", workspace, " bytes for ",
                               flags.lengths.empty() ? concat(lengths[0]) : flags.lengths, " tokens")});
   table.row({"provenance", or_null(checkpoint.provenance())});
   table.print();

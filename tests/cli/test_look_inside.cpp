@@ -164,7 +164,7 @@ TEST_CASE("bert info counts, hashes and plans", "[cli][info]") {
   const std::string model = (source_dir() / "examples/model/bert.safetensors").string();
   const Json info = one_json({"info", "--json"});
   const Arguments expected = {"model_type", "parameters", "bytes", "sha256", "tokenizer_sha256",
-                              "config",     "provenance", "isa",   "plan"};
+                              "config",     "provenance", "isa",   "plan",   "precision"};
   CHECK(keys(info) == expected);
   CHECK(info["model_type"] == "bert");
   CHECK(info["sha256"] == sha256sum(model));

@@ -1,4 +1,6 @@
 // What all commands share: inputs and their order, exit statuses, flags nobody knows, instruction sets, windows.
+#include <bert/kernels.h>
+
 #include "cli/program.h"
 
 using namespace tests;
@@ -19,7 +21,8 @@ std::vector<Arguments> commands(const TinyModel& tiny, const ScratchFolder& scra
           tiny.with("forward", {"the cat"}),
           tiny.with("attention", {"-o", (scratch / "page.html").string(), "the cat"}),
           tiny.with("info", {}),
-          tiny.with("bench", {"--shapes", "1x4", "--repeat", "1"})};
+          tiny.with("bench", {"--shapes", "1x4", "--repeat", "1"}),
+          tiny.with("quantize", {"--no-calibrate", "-o", (scratch / "int8.safetensors").string()})};
 }
 Arguments and_also(Arguments arguments, const Arguments& more) {
   arguments.insert(arguments.end(), more.begin(), more.end());
@@ -153,11 +156,32 @@ TEST_CASE("what does not exist yet says so and leaves no file", "[cli]") {
       CHECK(result.out == "");
     };
     refused({"--receipt", receipt}, "--receipt");
-    refused({"--precision", "bf16"}, "bf16");
     CHECK(files_in(scratch.path()) == before);
   }
-  check_error(tiny.with("embed", {"--output", vectors, "--precision", "bf16", "the"}), 1, {"bf16"});
-  CHECK(!std::filesystem::exists(vectors));
+}
+
+TEST_CASE("--precision bf16 runs where the instruction set has it, and is refused where not", "[cli][bf16]") {
+  const TinyModel tiny;
+  const ScratchFolder scratch;
+  const std::string vectors = (scratch / "v.npy").string();
+  const auto embed = [&](const char* isa, const char* precision) {
+    return run_bert(tiny.with("embed", {"--json", "--isa", isa, "--precision", precision, "the"}));
+  };
+  const RunResult exact = embed("scalar", "fp32"), rounded = embed("scalar", "bf16");
+  REQUIRE(rounded.status == 0);
+  const auto a = Json::parse(exact.out).get<std::vector<double>>(),
+             b = Json::parse(rounded.out).get<std::vector<double>>();
+  REQUIRE(a.size() == b.size());
+  double cosine = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) cosine += a[i] * b[i];
+  CHECK(cosine > 0.999);
+  CHECK(exact.out != rounded.out);
+  for (std::string_view isa : bert::kernels::runnable_isas())
+    if (!bert::kernels_for(isa).bf16) {
+      check_error(tiny.with("embed", {"--output", vectors, "--isa", std::string(isa), "--precision", "bf16", "the"}), 1,
+                  {std::string(isa), "bfloat16"});
+      CHECK(!std::filesystem::exists(vectors));
+    }
 }
 
 TEST_CASE("no command, an unknown one, and --help", "[cli]") {
@@ -167,7 +191,7 @@ TEST_CASE("no command, an unknown one, and --help", "[cli]") {
   CHECK(help.status == 0);
   CHECK(help.err == "");
   for (const char* name : {"fill-mask", "next-sentence", "pseudo-perplexity", "embed", "similarity", "search",
-                           "tokenize", "detokenize", "forward", "attention", "info", "bench"})
+                           "tokenize", "detokenize", "forward", "attention", "info", "bench", "quantize"})
     CHECK(help.out.find(name) != std::string::npos);
 }
 

@@ -28,6 +28,17 @@ void require_same(const Outputs& a, const Outputs& b) {
   }
 }
 
+/// Rms of the differences over rms of the numbers.
+double relative_error(const Outputs& exact, const Outputs& seen) {
+  double squares = 0, errors = 0;
+  for (std::size_t i = 0; i < exact.size(); ++i)
+    for (std::size_t j = 0; j < exact[i].size(); ++j) {
+      const double x = static_cast<double>(exact[i][j]), error = static_cast<double>(seen[i][j]) - x;
+      squares += x * x, errors += error * error;
+    }
+  return std::sqrt(errors / squares);
+}
+
 }  // namespace
 
 TEST_CASE("every ISA and every number of threads gives the bits of the scalar path on one thread", "[models][bits]") {
@@ -103,18 +114,42 @@ TEST_CASE("int8: every ISA, number of threads and batch gives the bits of the sc
   }
 }
 
+TEST_CASE("bf16: every number of threads and batch gives the same bits, near those of fp32", "[models][bits][bf16]") {
+  for (const char* name : golden_names) {
+    const Golden golden(name);
+    const Outputs exact = outputs(golden.load(*all_kernels()[0]), 1, golden.inputs);
+    for (const KernelTable<float>* kernels : all_kernels()) {
+      if (!kernels->bf16) {
+        CHECK_THROWS_AS(golden.load(*kernels, Precision::bf16), Error);
+        continue;
+      }
+      const auto model = golden.load(*kernels, Precision::bf16);
+      const Outputs alone = outputs(model, 1, golden.inputs);
+      INFO(name << " on " << kernels->name);
+      for (std::size_t i = 0; i < golden.inputs.size(); ++i)
+        require_same(outputs(model, 2, {golden.inputs[i]}), {alone[i]});
+      for (int threads : {2, 3, 5}) {
+        std::vector<Sequence> many;
+        Outputs all;
+        for (std::size_t i = 0; i < 12 * golden.inputs.size(); ++i)
+          many.push_back(golden.inputs[i % golden.inputs.size()]), all.push_back(alone[i % golden.inputs.size()]);
+        require_same(outputs(model, threads, many), all);
+      }
+      const double relative = relative_error(exact, alone);
+      std::printf("%s on %s: bf16 against fp32, rms error over rms %.2e\n", name, kernels->name, relative);
+      CHECK(relative > 1e-5);
+      CHECK(relative < 0.02);
+    }
+    CHECK_THROWS_AS(golden.load(default_kernels<double>(), Precision::bf16), Error);
+  }
+}
+
 TEST_CASE("int8 is near fp32 but not it, and only models of float run so", "[models][int8]") {
   for (const char* name : golden_names) {
     const Golden golden(name);
     const Outputs exact = outputs(golden.load(default_kernels<float>()), 1, golden.inputs),
                   seen = outputs(golden.load(default_kernels<float>(), Precision::int8), 1, golden.inputs);
-    double squares = 0, errors = 0;
-    for (std::size_t i = 0; i < exact.size(); ++i)
-      for (std::size_t j = 0; j < exact[i].size(); ++j) {
-        const double x = static_cast<double>(exact[i][j]), error = static_cast<double>(seen[i][j]) - x;
-        squares += x * x, errors += error * error;
-      }
-    const double relative = std::sqrt(errors / squares);
+    const double relative = relative_error(exact, seen);
     std::printf("%s: int8 against fp32, rms error over rms %.2e\n", name, relative);
     CHECK(relative > 1e-5);
     CHECK(relative < 0.03);

@@ -95,10 +95,10 @@ TEMPLATE_TEST_CASE("an encoder layer is attention and feed-forward, each with re
       const auto run = [&](int threads) {
         using Buffers = typename EncoderLayer<TestType>::Buffers;
         Arena counting;
-        Buffers(counting, layer, tokens, longest, static_cast<std::size_t>(threads));
+        Buffers(counting, layer, tokens, longest, static_cast<std::size_t>(threads), false);
         Workspace workspace;
         Arena arena(workspace.reserve(counting.bytes()));
-        const Buffers buffers(arena, layer, tokens, longest, static_cast<std::size_t>(threads));
+        const Buffers buffers(arena, layer, tokens, longest, static_cast<std::size_t>(threads), false);
         x = in;
         Threads(threads).run([&](const Team& team) { layer.forward(team, view(x), offsets, buffers); });
         return x;

@@ -64,6 +64,20 @@ class WeightReader {
   std::vector<bool> read_;
 };
 
+/// Rows of a matrix that are read and packed at a time: few enough for the cache, and whole panels, which threads do
+/// not share.
+inline constexpr std::size_t load_step = 64;
+
+/// Calls work(first, count) for each load_step of `rows` rows, on the reader's threads.
+template <class Work>
+void for_row_blocks(const WeightReader& reader, std::size_t rows, const Work& work) {
+  reader.threads().run([&](const Team& team) {
+    const Share mine = team.share(rows, load_step);
+    for (std::size_t r = mine.begin; r < mine.end; r += load_step)
+      work(r, mine.end - r < load_step ? mine.end - r : load_step);
+  });
+}
+
 template <class... Parts>
 [[noreturn]] void WeightReader::broken(const Parts&... parts) const {
   fail("cannot load \"", checkpoint_.path().string(), "\": ", parts...);

@@ -12,7 +12,9 @@
 #include <bert/nn/pooler.h>
 #include <bert/nn/schedule.h>
 #include <bert/quant/precision.h>
+#include <bert/quant/probe.h>
 
+#include <algorithm>
 #include <array>
 
 namespace bert::inline BERT_ABI {
@@ -48,6 +50,17 @@ class BertModel {
   const KernelTable<T>& kernels() const { return embeddings_.word.kernels(); }
   Precision precision() const { return precision_; }
   const BertEmbeddings<T>& embeddings() const { return embeddings_; }
+  /// Bytes of weights that products of 8 bits save.
+  std::ptrdiff_t bytes_saved() const {
+    std::ptrdiff_t total = 0;
+    for (const EncoderLayer<T>& layer : layers_) total += layer.bytes_saved();
+    return total;
+  }
+  bool has_int8() const {
+    return std::any_of(layers_.begin(), layers_.end(), [](const auto& layer) { return layer.has_int8(); });
+  }
+  /// For who owns the model and puts other products in, one by one (quant/calibration.h).
+  std::span<EncoderLayer<T>> layers() { return layers_; }
   bool has_pooler() const { return !pooler_.dense.weight().empty(); }
 
   /// Activations of one forward pass, laid out over an arena.
@@ -78,7 +91,8 @@ class BertModel {
   void prepare(Trace<T>& trace, const PackedBatch& batch) const;
 
  private:
-  void load_layer(WeightReader& reader, std::size_t layer, const KernelTable<T>& kernels);
+  /// `probe`: where 8-bit weights are to be made of floating-point ones, else null.
+  void load_layer(WeightReader& reader, std::size_t layer, const KernelTable<T>& kernels, Probe* probe);
 
   BertConfig config_;
   Precision precision_ = Precision::fp32;
@@ -210,7 +224,7 @@ BertModel<T>::Activations::Activations(Arena& arena, const BertModel& model, con
   }
   for (std::size_t g = 0; g < schedule.groups.size(); ++g)
     buffers.emplace_back(arena, model.layers_[0], schedule.largest_chunk, schedule.longest,
-                         schedule.threads_per_group());
+                         schedule.threads_per_group(), model.has_int8());
 }
 
 template <class T>

@@ -13,7 +13,7 @@ template <class T>
 BertModel<T>::BertModel(WeightReader& reader, const KernelTable<T>& kernels, std::optional<Precision> precision,
                         bool tied_words)
     : config_(BertConfig::from(reader.checkpoint().config())),
-      precision_(precision_of<T>(reader.checkpoint(), precision)) {
+      precision_(precision_of(reader.checkpoint(), precision, std::is_same_v<T, float>)) {
   if (config_.model_type != "bert")
     fail("cannot load \"", reader.checkpoint().path().string(), "\": model_type \"", config_.model_type,
          "\" is not supported; supported is \"bert\"");
@@ -27,26 +27,39 @@ BertModel<T>::BertModel(WeightReader& reader, const KernelTable<T>& kernels, std
   embeddings_.token_type =
       load_table<T>(reader, embeddings + "token_type_embeddings.weight", config_.type_vocab_size, hidden);
   embeddings_.layer_norm = load_layer_norm(reader, embeddings + "LayerNorm", hidden, config_.layer_norm_eps, kernels);
-  for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) load_layer(reader, i, kernels);
+  std::optional<Probe> probe;
+  if constexpr (std::is_same_v<T, float>)
+    if (precision_ == Precision::int8 && !holds_int8(reader.checkpoint()))
+      probe.emplace(embeddings_, probe_batch(config_.vocab_size, config_.max_position_embeddings));
+  for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) load_layer(reader, i, kernels, probe ? &*probe : nullptr);
   if (reader.has("bert.pooler.dense.weight"))
     pooler_.dense = load_linear(reader, "bert.pooler.dense", hidden, hidden, kernels);
 }
 
 template <class T>
-void BertModel<T>::load_layer(WeightReader& reader, std::size_t i, const KernelTable<T>& kernels) {
+void BertModel<T>::load_layer(WeightReader& reader, std::size_t i, const KernelTable<T>& kernels,
+                              [[maybe_unused]] Probe* probe) {
   const std::size_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
   const std::string prefix = concat("bert.encoder.layer.", i, ".");
-  const auto [qkv, attention_output, up, down] = bert_layer_linears(i);
   EncoderLayer<T>& layer = layers_.emplace_back();
   layer.attention.heads = config_.num_attention_heads;
-  layer.attention.qkv = load_any_linear(reader, qkv, hidden, hidden, kernels, precision_);
-  layer.attention_output = load_any_linear(reader, attention_output, hidden, hidden, kernels, precision_);
   layer.attention_norm =
       load_layer_norm(reader, prefix + "attention.output.LayerNorm", hidden, config_.layer_norm_eps, kernels);
-  layer.feed_forward.up = load_any_linear(reader, up, intermediate, hidden, kernels, precision_);
-  layer.feed_forward.down = load_any_linear(reader, down, hidden, intermediate, kernels, precision_);
   layer.feed_forward.activation = activation_by_name(config_.hidden_act);
   layer.output_norm = load_layer_norm(reader, prefix + "output.LayerNorm", hidden, config_.layer_norm_eps, kernels);
+
+  const auto load_products = [&](Precision precision, const std::array<std::vector<float>, 4>& input_sizes) {
+    const auto names = bert_layer_linears(i);
+    const std::size_t rows[] = {hidden, hidden, intermediate, hidden}, k[] = {hidden, hidden, hidden, intermediate};
+    for (std::size_t p = 0; p < 4; ++p)
+      *layer.products()[p] = load_any_linear(reader, names[p], rows[p], k[p], kernels, precision, input_sizes[p]);
+  };
+  if constexpr (std::is_same_v<T, float>)
+    if (probe) {
+      load_products(Precision::fp32, {});
+      return load_products(Precision::int8, probe->advance(layer));
+    }
+  load_products(precision_, {});
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 // AnyLinear: a linear layer of one precision or another, chosen when a model is loaded; blocks do not care which.
 //
-// A further precision (bf16) is a member, a constructor and a line of forward() here.
+// Float and bfloat16 are both a Linear, whose PackedMatrix knows. A further precision is a member, a constructor and a
+// line of forward() here.
 #pragma once
 #include <bert/nn/linear.h>
 #include <bert/quant/int8_linear.h>
@@ -15,6 +16,8 @@ class AnyLinear {
   AnyLinear(Int8Linear layer) requires(std::is_same_v<T, float>) : int8_(std::move(layer)) {}
 
   bool is_int8() const { return int8_.n() > 0; }
+  /// Bytes of weights and scales less than in float.
+  std::ptrdiff_t bytes_saved() const { return is_int8() ? int8_.bytes_saved() : plain_.weight().bytes_saved(); }
   std::size_t n() const { return is_int8() ? int8_.n() : plain_.weight().n(); }
   std::size_t k() const { return is_int8() ? int8_.k() : plain_.weight().k(); }
   const KernelTable<T>& kernels() const {

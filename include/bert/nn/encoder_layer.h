@@ -8,6 +8,8 @@
 #include <bert/nn/feed_forward.h>
 #include <bert/nn/layer_norm.h>
 
+#include <array>
+
 namespace bert::inline BERT_ABI {
 
 template <class T>
@@ -25,19 +27,30 @@ struct EncoderLayer {
     TensorView<T, 2> context, attended;  // [T, H]
     TensorView<T, 2> scratch;            // [threads, attention scratch]
     Int8Rows quantized;                  // [T, max(H, I)]: the input of a product of 8 bits, one at a time
-    Buffers(Arena& arena, const EncoderLayer& layer, std::size_t tokens, std::size_t longest, std::size_t threads) {
+    /// `int8`: whether any layer of the stack has a product of 8 bits.
+    Buffers(Arena& arena, const EncoderLayer& layer, std::size_t tokens, std::size_t longest, std::size_t threads,
+            bool int8) {
       const std::size_t hidden = layer.attention.hidden_size(), intermediate = layer.feed_forward.up.n();
       wide = arena.matrix<T>(tokens, 3 * hidden > intermediate ? 3 * hidden : intermediate);
       context = arena.matrix<T>(tokens, hidden);
       attended = arena.matrix<T>(tokens, hidden);
       scratch = arena.matrix<T>(threads, (layer.attention.scratch_size(longest) + 15) / 16 * 16);
-      if (layer.has_int8()) quantized = Int8Rows(arena, tokens, hidden > intermediate ? hidden : intermediate);
+      if (int8) quantized = Int8Rows(arena, tokens, hidden > intermediate ? hidden : intermediate);
     }
   };
 
+  /// The four products in the order in which they run.
+  std::array<AnyLinear<T>*, 4> products() {
+    return {&attention.qkv, &attention_output, &feed_forward.up, &feed_forward.down};
+  }
   bool has_int8() const {
     return attention.qkv.is_int8() || attention_output.is_int8() || feed_forward.up.is_int8() ||
            feed_forward.down.is_int8();
+  }
+  /// Bytes of weights that products of 8 bits save.
+  std::ptrdiff_t bytes_saved() const {
+    return attention.qkv.bytes_saved() + attention_output.bytes_saved() + feed_forward.up.bytes_saved() +
+           feed_forward.down.bytes_saved();
   }
 
   /// x [T, H] is replaced by the layer's output. `offsets` [B + 1]; row 0 of x is token offsets[0].

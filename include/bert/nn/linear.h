@@ -36,6 +36,8 @@ class PackedMatrix {
   std::size_t panel() const { return panel_; }
   std::size_t panels() const { return (n_ + panel_ - 1) / panel_; }
   std::size_t size() const { return panels() * panel_ * depth(); }
+  /// Bytes of weights less than as T.
+  std::ptrdiff_t bytes_saved() const { return static_cast<std::ptrdiff_t>(n_ * (k_ - depth()) * sizeof(T)); }
   const T* data() const { return data_.get(); }
   const KernelTable<T>& kernels() const { return *kernels_; }
   bool empty() const { return n_ == 0; }

@@ -41,6 +41,10 @@ class Int8Linear {
   std::size_t k() const { return k_; }
   const KernelTable<float>& kernels() const { return *kernels_; }
   std::span<float> bias() { return bias_; }
+  /// Bytes of weights and scales less than in float.
+  std::ptrdiff_t bytes_saved() const {
+    return static_cast<std::ptrdiff_t>(3 * n_ * k_) - static_cast<std::ptrdiff_t>(4 * (n_ + multiplier_.size()));
+  }
 
   /// Every entry positive and finite. To be called before set_rows().
   void set_input_scale(std::span<const float> scale);

@@ -5,10 +5,12 @@
 
 namespace bert::inline BERT_ABI {
 
-/// fp32: everything in the model's own type. int8: the products of encoder layers on 8-bit integers (numerics rule 5).
-enum class Precision { fp32, int8 };
+/// fp32: everything in the model's own type. bf16: the products of encoder layers on bfloat16, summed in float, where
+/// the CPU has instructions for it; outside the promise of equal bits on every machine. int8: the same products on
+/// 8-bit integers (numerics rule 5).
+enum class Precision { fp32, bf16, int8 };
 
-inline constexpr std::string_view precision_names[] = {"fp32", "int8"};  // in the order of the values
+inline constexpr std::string_view precision_names[] = {"fp32", "bf16", "int8"};  // in the order of the values
 
 constexpr std::string_view name(Precision precision) { return precision_names[static_cast<int>(precision)]; }
 
