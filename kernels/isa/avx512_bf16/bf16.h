@@ -1,5 +1,7 @@
 // Units of two bfloat16, the even k in the lower half: vdpbf16ps adds the products of sixteen pairs to sixteen sums.
 
+inline constexpr std::size_t gemm_rows = 8;  // sixteen sums hide the latency; taller tiles only take longer to compile
+
 struct Unit {
   static constexpr std::size_t k = 2;
 
