@@ -14,7 +14,6 @@
 #include <bert/quant/precision.h>
 #include <bert/quant/probe.h>
 
-#include <algorithm>
 #include <array>
 
 namespace bert::inline BERT_ABI {
@@ -57,7 +56,9 @@ class BertModel {
     return total;
   }
   bool has_int8() const {
-    return std::any_of(layers_.begin(), layers_.end(), [](const auto& layer) { return layer.has_int8(); });
+    for (const EncoderLayer<T>& layer : layers_)
+      if (layer.has_int8()) return true;
+    return false;
   }
   /// For who owns the model and puts other products in, one by one (quant/calibration.h).
   std::span<EncoderLayer<T>> layers() { return layers_; }
