@@ -47,7 +47,8 @@ void check_cosine(const char* what, const std::vector<std::vector<float>>& exact
 
 }  // namespace
 
-TEST_CASE("sentence vectors of real weights on 8 bits have the cosine that was promised", "[quant][int8][minilm][accuracy]") {
+TEST_CASE("sentence vectors of real weights on 8 bits have the cosine that was promised",
+          "[quant][int8][minilm][accuracy]") {
   SKIP_WITHOUT_MINILM();
   SKIP_WITHOUT_SHARED();
   const ScratchFolder scratch;
