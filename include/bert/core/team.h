@@ -78,6 +78,9 @@ class Team {
   void sync() const {
     if (size_ > 1) barrier_->wait(size_);
   }
+  /// How the threads divide a product: with many rows each takes rows and streams all weights, with few each takes
+  /// columns and keeps its part of the weights in its cache.
+  bool by_rows(std::size_t rows) const { return rows >= 32 * static_cast<std::size_t>(size_); }
   /// This thread's part of [0, count), in whole multiples of `grain` but for the end.
   Share share(std::size_t count, std::size_t grain = 1) const {
     const std::size_t grains = (count + grain - 1) / grain, n = static_cast<std::size_t>(size_);

@@ -60,7 +60,7 @@ struct EncoderLayer {
   /// product instead (each keeps its part of the weights in its cache) and wait after each.
   void forward(const Team& team, TensorView<T, 2> x, std::span<const std::size_t> offsets, const Buffers& buffers,
                Tensor<T, 3>* probabilities = nullptr) const {
-    const bool by_rows = x.rows() >= 32 * static_cast<std::size_t>(team.size());
+    const bool by_rows = team.by_rows(x.rows());
     const Team worker = by_rows ? Team() : team;
     const Share mine = by_rows ? team.share(x.rows()) : Share{0, x.rows()};
     const auto rows = [&](TensorView<T, 2> all) { return all.slice_rows(mine.begin, mine.end - mine.begin); };

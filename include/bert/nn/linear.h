@@ -71,8 +71,7 @@ class PackedMatrix {
                               0,
                               panels(),
                               activation};
-    // Many rows: each thread takes rows and streams all weights. Few: each takes panels and keeps them in its cache.
-    if (x.rows() >= 32 * static_cast<std::size_t>(team.size())) {
+    if (team.by_rows(x.rows())) {
       const Share rows = team.share(x.rows());
       args.a += rows.begin * args.a_stride;
       args.c += rows.begin * args.c_stride;

@@ -117,7 +117,7 @@ BERT_INLINE void Int8Linear::forward(const Team& team, TensorView<const float, 2
          space.width, "]");
   // Where Linear shares rows, so does this: a thread quantises the rows that it multiplies. Where threads share panels,
   // each quantises some rows for all.
-  const bool by_rows = x.rows() >= 32 * static_cast<std::size_t>(team.size());
+  const bool by_rows = team.by_rows(x.rows());
   const Share mine = team.share(x.rows()), rows = by_rows ? mine : Share{0, x.rows()},
               panels = by_rows ? Share{0, (n_ + panel - 1) / panel} : team.share((n_ + panel - 1) / panel);
   kernels_->int8->quantize({x.row(mine.begin), x.row_stride(), multiplier_.empty() ? nullptr : multiplier_.data(),
