@@ -83,7 +83,7 @@ inline const std::vector<Function>& functions() {
                                             {BERT_ACTIVATION(quick_gelu), 0, most, 2.6, none},
                                             {BERT_ACTIVATION(quick_gelu), -3, 0, 8, none},
                                             {BERT_ACTIVATION(quick_gelu), -most, 0, none, 5e-8},
-                                            {BERT_ACTIVATION(silu), -80, most, 2.8, none},
+                                            {BERT_ACTIVATION(silu), -80, most, 2.9, none},
                                             {BERT_ACTIVATION(silu), -most, 0, none, 5e-8},
                                             {BERT_ACTIVATION(relu2), -most, 1.8e19f, 0.5, none}};
 #undef BERT_ACTIVATION
