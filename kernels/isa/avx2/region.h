@@ -1,30 +1,15 @@
 // AVX2 with FMA and F16C (Haswell, Zen and later).
-//
-// The region opens after all standard and intrinsic headers, so that only the operations are compiled for the target.
 #pragma once
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,f16c")
-#pragma GCC optimize("fp-contract=off")
-#endif
+#define BERT_REGION avx2
+#define BERT_REGION_TARGET "avx2,fma,f16c"
+#include "../open.h"
 
-namespace bert_kernels::inline BERT_KERNELS_ABI::avx2 {
-#if defined(__clang__)
-#pragma clang fp contract(off)
-#endif
-inline constexpr const char* isa_name = "avx2";
+inline constexpr const char* isa_name = BERT_TEXT_OF(BERT_REGION);
 #include "vec.h"
 
 #include "int8.h"
 
 #include "../../ops/all.h"
 inline const KernelTable<float>& table() { return kernel_table; }
-}  // namespace bert_kernels::inline BERT_KERNELS_ABI::avx2
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "../close.h"

@@ -4,30 +4,16 @@
 #pragma once
 #include "../avx512/region.h"
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512vnni,avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), \
-                             apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512vnni,avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")
-#pragma GCC optimize("fp-contract=off")
-#endif
+#define BERT_REGION avx512_vnni
+#define BERT_REGION_TARGET "avx512vnni,avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"
+#include "../open.h"
 
-namespace bert_kernels::inline BERT_KERNELS_ABI::avx512_vnni {
-#if defined(__clang__)
-#pragma clang fp contract(off)
-#endif
 using namespace avx512;
-inline constexpr const char* isa_name = "avx512_vnni";
+inline constexpr const char* isa_name = BERT_TEXT_OF(BERT_REGION);
 #include "int8.h"
 
 #include "../../ops/int8_overlay.h"
 inline constexpr KernelTable<float> kernel_table = overlay_of(avx512::kernel_table);
 inline const KernelTable<float>& table() { return kernel_table; }
-}  // namespace bert_kernels::inline BERT_KERNELS_ABI::avx512_vnni
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "../close.h"

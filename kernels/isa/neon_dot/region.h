@@ -4,29 +4,20 @@
 #pragma once
 #include "../neon/region.h"
 
+#define BERT_REGION neon_dot
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+#define BERT_REGION_TARGET "dotprod"
 #else
-#pragma GCC push_options
-#pragma GCC target("arch=armv8.2-a+dotprod")
-#pragma GCC optimize("fp-contract=off")
+#define BERT_REGION_TARGET "arch=armv8.2-a+dotprod"
 #endif
+#include "../open.h"
 
-namespace bert_kernels::inline BERT_KERNELS_ABI::neon_dot {
-#if defined(__clang__)
-#pragma clang fp contract(off)
-#endif
 using namespace neon;
-inline constexpr const char* isa_name = "neon_dot";
+inline constexpr const char* isa_name = BERT_TEXT_OF(BERT_REGION);
 #include "int8.h"
 
 #include "../../ops/int8_overlay.h"
 inline constexpr KernelTable<float> kernel_table = overlay_of(neon::kernel_table);
 inline const KernelTable<float>& table() { return kernel_table; }
-}  // namespace bert_kernels::inline BERT_KERNELS_ABI::neon_dot
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "../close.h"

@@ -1,17 +1,9 @@
 // Portable C++: the definition that the other instruction sets match bit for bit.
-//
-// The region opens after all standard and intrinsic headers, so that only the operations are compiled for the target.
 #pragma once
-#if !defined(__clang__)
-#pragma GCC push_options
-#pragma GCC optimize("fp-contract=off")
-#endif
+#define BERT_REGION scalar
+#include "../open.h"
 
-namespace bert_kernels::inline BERT_KERNELS_ABI::scalar {
-#if defined(__clang__)
-#pragma clang fp contract(off)
-#endif
-inline constexpr const char* isa_name = "scalar";
+inline constexpr const char* isa_name = BERT_TEXT_OF(BERT_REGION);
 #include "vec.h"
 
 #include "int8.h"
@@ -26,8 +18,5 @@ inline constexpr KernelTable<float> table = with_bf16(kernel_table);
 }  // namespace bf16
 
 inline const KernelTable<float>& table() { return bf16::table; }
-}  // namespace bert_kernels::inline BERT_KERNELS_ABI::scalar
 
-#if !defined(__clang__)
-#pragma GCC pop_options
-#endif
+#include "../close.h"
