@@ -21,6 +21,7 @@
 #endif
 
 #include "table.h"
+#include "training_table.h"
 
 #if !defined(BERT_COMPILED)
 #include "isa/scalar/region.h"

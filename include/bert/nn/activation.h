@@ -5,6 +5,7 @@
 #include <bert/core/team.h>
 #include <bert/core/tensor.h>
 #include <bert/kernels.h>
+#include <bert/nn/training_space.h>
 
 #include <string_view>
 #include <utility>
@@ -39,6 +40,16 @@ void activate(const Team& team, Activation activation, TensorView<T, 2> x,
               const KernelTable<T>& kernels = default_kernels<T>()) {
   const Share rows = team.share(x.rows());
   for (std::size_t r = rows.begin; r < rows.end; ++r) kernels.activate(activation, x.row(r), x.columns());
+  team.sync();
+}
+
+/// Gradient of y = f(x): dL/dx = f'(x) dL/dy. dy [M, N] is replaced by it; x is what the forward pass put into f.
+template <class T>
+void activation_backward(const Team& team, const TrainingSpace<T>& space, Activation activation,
+                         TensorView<const T, 2> x, TensorView<T, 2> dy) {
+  const Share rows = team.share(x.rows());
+  for (std::size_t r = rows.begin; r < rows.end; ++r)
+    space.training->activation_backward(activation, x.row(r), dy.row(r), x.columns());
   team.sync();
 }
 

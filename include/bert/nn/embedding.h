@@ -3,6 +3,7 @@
 // The word table exists once. Where the MLM decoder is tied to it, it is packed for the decoder's GEMM and look-up
 // gathers from the panels.
 #pragma once
+#include <bert/core/packed_batch.h>
 #include <bert/nn/layer_norm.h>
 #include <bert/nn/linear.h>
 
@@ -28,5 +29,29 @@ struct BertEmbeddings {
     layer_norm.forward(team, out, out);
   }
 };
+
+/// out [T, H] = word[id] + token_type[type] + position[p], before the layer norm, from row-major tables.
+template <class T>
+void embedding_forward(const Team& team, const TrainingSpace<T>& space, TensorView<const T, 2> word,
+                       TensorView<const T, 2> token_type, TensorView<const T, 2> position, const PackedBatch& batch,
+                       TensorView<T, 2> out) {
+  const Share rows = team.share(batch.tokens());
+  space.kernels->embed({word.data(), 1, token_type.data(), position.data(), batch.ids.data() + rows.begin,
+                        batch.type_ids.data() + rows.begin, batch.positions.data() + rows.begin, out.row(rows.begin),
+                        out.row_stride(), rows.end - rows.begin, out.columns()});
+  team.sync();
+}
+
+/// Gradient of a look-up y_t = table[index_t]: dL/dtable_i = sum over t with index_t = i of dy_t, added to `dtable` in
+/// ascending t. The team shares the columns, so a row of the table that many tokens read needs no lock.
+template <class T>
+void lookup_backward(const Team& team, const TrainingSpace<T>& space, std::span<const std::int32_t> indices,
+                     TensorView<const T, 2> dy, TensorView<T, 2> dtable) {
+  const Share columns = team.share(dy.columns(), kernels::lanes);
+  for (std::size_t t = 0; t < indices.size() && columns.end > columns.begin; ++t)
+    space.training->add(dy.row(t) + columns.begin, dtable.row(static_cast<std::size_t>(indices[t])) + columns.begin,
+                        columns.end - columns.begin);
+  team.sync();
+}
 
 }  // namespace bert::inline BERT_ABI

@@ -5,10 +5,28 @@
 #include <bert/core/team.h>
 #include <bert/core/tensor.h>
 #include <bert/kernels.h>
+#include <bert/nn/training_space.h>
 
 #include <vector>
 
 namespace bert::inline BERT_ABI {
+
+/// The team computes a product together: each thread its rows, or its panels of all rows (Team::by_rows). Returns
+/// without waiting for the others.
+template <class T>
+void share_product(const Team& team, kernels::GemmArgs<T> args, void (*gemm)(const kernels::GemmArgs<T>&)) {
+  if (team.by_rows(args.rows)) {
+    const Share rows = team.share(args.rows);
+    args.a += rows.begin * args.a_stride;
+    args.c += rows.begin * args.c_stride;
+    if (args.residual) args.residual += rows.begin * args.residual_stride;
+    args.rows = rows.end - rows.begin;
+  } else {
+    const Share share = team.share(args.panel_end - args.panel_begin);
+    args.panel_end = args.panel_begin + share.end, args.panel_begin += share.begin;
+  }
+  if (args.rows > 0 && args.panel_end > args.panel_begin) gemm(args);
+}
 
 /// How a PackedMatrix lies: in panels for products; row-major, for tables only looked up; in panels of bfloat16, for
 /// products in that type (float only).
@@ -71,18 +89,7 @@ class PackedMatrix {
                               0,
                               panels(),
                               activation};
-    if (team.by_rows(x.rows())) {
-      const Share rows = team.share(x.rows());
-      args.a += rows.begin * args.a_stride;
-      args.c += rows.begin * args.c_stride;
-      if (args.residual) args.residual += rows.begin * args.residual_stride;
-      args.rows = rows.end - rows.begin;
-    } else {
-      const Share share = team.share(panels());
-      args.panel_begin = share.begin, args.panel_end = share.end;
-    }
-    if (args.rows > 0 && args.panel_end > args.panel_begin)
-      operation(&KernelTable<T>::gemm, &kernels::Bf16Kernels::gemm)(args);
+    share_product(team, args, operation(&KernelTable<T>::gemm, &kernels::Bf16Kernels::gemm));
     team.sync();
   }
 
@@ -144,5 +151,79 @@ class Linear {
   PackedMatrix<T> weight_;
   std::vector<T> bias_;
 };
+
+// --- Training: the same layer on a row-major weight that changes from step to step, and its gradients ----------------
+
+/// The panels of packed columns that this thread packs: of x [K, N], the right side of a product a x.
+template <class T>
+void pack_columns(const Team& team, const TrainingSpace<T>& space, TensorView<const T, 2> x) {
+  const std::size_t width = space.kernels->panel_width;
+  const Share panels = team.share((x.columns() + width - 1) / width);
+  space.training->pack_columns(
+      {x.data(), x.row_stride(), x.rows(), x.columns(), panels.begin, panels.end, space.packed});
+}
+
+/// c [M, N] = a [M, K] packed + residual [M, N], for the K x N matrix packed in space.packed. Waits before and after.
+template <class T>
+void multiply_packed(const Team& team, const TrainingSpace<T>& space, TensorView<const T, 2> a, const T* bias,
+                     TensorView<T, 2> c, TensorView<const T, 2> residual) {
+  const std::size_t width = space.kernels->panel_width;
+  team.sync();
+  share_product<T>(
+      team,
+      {a.data(), a.row_stride(), space.packed, bias, residual.data(), residual.row_stride(), c.data(), c.row_stride(),
+       a.rows(), c.columns(), a.columns(), 0, (c.columns() + width - 1) / width, Activation::linear},
+      space.kernels->gemm);
+  team.sync();
+}
+
+/// out [M, N] = x [M, K] W^T + b + residual [M, N], W [N, K] row-major. The weight is packed anew: it has just changed.
+template <class T>
+void linear_forward(const Team& team, const TrainingSpace<T>& space, TensorView<const T, 2> weight, const T* bias,
+                    TensorView<const T, 2> x, TensorView<T, 2> out, TensorView<const T, 2> residual = {}) {
+  const std::size_t width = space.kernels->panel_width, k = weight.columns(), n = weight.rows();
+  const Share rows = team.share(n, width);
+  if (rows.end > rows.begin) {
+    if (rows.end == n && n % width != 0)  // the cut panel's padding
+      std::fill_n(space.packed + n / width * width * k, width * k, T(0));
+    space.kernels->pack(
+        {weight.row(rows.begin), weight.row_stride(), rows.begin, rows.end - rows.begin, k, space.packed});
+  }
+  multiply_packed(team, space, x, bias, out, residual);
+}
+
+/// out [columns] = sum of the rows of x: rows in blocks of 64, the blocks' sums in pairs (numerics rule 6).
+template <class T>
+void sum_rows(const Team& team, const TrainingSpace<T>& space, TensorView<const T, 2> x, T* out) {
+  constexpr std::size_t block = kernels::partial_rows;
+  const Share mine = team.share(x.rows(), block);
+  if (mine.end > mine.begin)
+    space.training->column_sums({x.row(mine.begin), x.row_stride(), mine.end - mine.begin, x.columns(),
+                                 space.partials + mine.begin / block * x.columns(), x.columns()});
+  add_partials(team, space, (x.rows() + block - 1) / block, x.columns(), space.partials, out);
+}
+
+/// Gradients of y = x W^T + b:
+///   dL/dx_mk = sum over n of dy_mn W_nk              dx = dy W
+///   dL/dW_nk = sum over m of dy_mn x_mk              dW = dy^T x
+///   dL/db_n  = sum over m of dy_mn
+/// x [M, K], dy [M, N] -> dx [M, K] = dy W + residual (nothing where dx is empty), dweight [N, K], dbias [N].
+template <class T>
+void linear_backward(const Team& team, const TrainingSpace<T>& space, TensorView<const T, 2> weight,
+                     TensorView<const T, 2> x, TensorView<const T, 2> dy, TensorView<T, 2> dx,
+                     TensorView<const T, 2> residual, TensorView<T, 2> dweight, T* dbias) {
+  if (!dx.empty()) {
+    pack_columns(team, space, weight);
+    multiply_packed<T>(team, space, dy, nullptr, dx, residual);
+  }
+  const TensorView<T, 2> turned(space.turned, {dy.columns(), dy.rows()});  // dy^T   [N, M]
+  const Share columns = team.share(dy.columns(), kernels::lanes);
+  if (columns.end > columns.begin)
+    space.training->transpose({dy.data() + columns.begin, dy.row_stride(), dy.rows(), columns.end - columns.begin,
+                               turned.row(columns.begin), turned.row_stride()});
+  pack_columns(team, space, x);
+  multiply_packed<T>(team, space, turned, nullptr, dweight, {});
+  sum_rows(team, space, dy, dbias);
+}
 
 }  // namespace bert::inline BERT_ABI

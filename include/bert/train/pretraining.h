@@ -1,0 +1,100 @@
+// The pre-training objective on one gradient shard: forward, losses and backward of a batch (Devlin et al. 2019,
+// section 3.1). Trainer (train/trainer.h) takes steps with it.
+#pragma once
+#include <bert/core/session.h>
+#include <bert/train/heads.h>
+#include <bert/train/kernels.h>
+
+namespace bert::inline BERT_ABI {
+
+/// Terms of a whole step's losses, of which a shard holds some: the losses are means over these.
+struct PretrainingCounts {
+  std::size_t masked = 0, pairs = 0;
+
+  void add(const PretrainingBatch& batch) { masked += batch.masked.size(), pairs += batch.next_sentence.size(); }
+};
+
+struct PretrainingLoss {
+  LossSums mlm, nsp;
+
+  void add(const PretrainingLoss& other) {
+    mlm.loss += other.mlm.loss, mlm.right += other.mlm.right, mlm.count += other.mlm.count;
+    nsp.loss += other.nsp.loss, nsp.right += other.nsp.right, nsp.count += other.nsp.count;
+  }
+  double total() const { return mlm.mean() + nsp.mean(); }
+};
+
+/// Activations and scratch of one batch, over an arena.
+template <class T>
+class PretrainingPass {
+ public:
+  PretrainingPass(Arena& arena, const BertConfig& config, const BertHeads& heads, const PretrainingBatch& batch,
+                  std::size_t threads, const KernelTable<T>& kernels)
+      : encoder_(arena, config, batch.tokens.tokens()),
+        mlm_(arena, config, batch.masked.size()),
+        nsp_(arena, config, batch.next_sentence.size(), 2),
+        heads_(heads) {
+    std::size_t longest = 0;
+    for (std::size_t b = 0; b < batch.tokens.sequences(); ++b) longest = std::max(longest, batch.tokens.length(b));
+    typename TrainingSpace<T>::Needs needs;
+    needs.panel = kernels.panel_width;
+    EncoderPass<T>::count(needs, config, batch.tokens.tokens(), longest, training_kernels(kernels));
+    MlmHead<T>::count(needs, config, batch.masked.size());
+    PooledHead<T>::count(needs, config, batch.next_sentence.size(), 2);
+    space_ = TrainingSpace<T>(arena, needs, threads, kernels, training_kernels(kernels));
+  }
+
+  /// Losses of the batch, which is called by all threads of a team; results after it, by losses().
+  void forward(const Team& team, const BertParameters<T>& weights, const PretrainingBatch& batch,
+               const DropoutPlan& dropout) const {
+    encoder_.forward(team, space_, weights, batch.tokens, dropout);
+    if (mlm(batch)) mlm_.forward(team, space_, weights, encoder_.states(), batch.masked);
+    if (nsp(batch))
+      nsp_.forward(team, space_, weights.pooler, weights.next_sentence, batch.tokens, encoder_.states(), {});
+  }
+  /// Losses alone, without gradients.
+  void loss(const Team& team, const PretrainingBatch& batch) const {
+    if (mlm(batch)) mlm_.loss(team, space_, batch.masked_ids, T(1));
+    if (nsp(batch)) nsp_.loss(team, space_, batch.next_sentence, T(1));
+  }
+  /// Gradients of mlm.mean() + nsp.mean() over `counts`: writes all of `gradients`, an array of `layout`.
+  void backward(const Team& team, const BertParameters<T>& weights, const BertParameters<T>& gradients,
+                std::span<T> array, const PretrainingBatch& batch, const PretrainingCounts& counts,
+                const DropoutPlan& dropout) const {
+    const Share mine = team.share(array.size(), 64);
+    std::fill(array.begin() + static_cast<std::ptrdiff_t>(mine.begin),
+              array.begin() + static_cast<std::ptrdiff_t>(mine.end), T(0));
+    const TensorView<T, 2> dstates = encoder_.gradient();
+    const Share rows = team.share(dstates.rows());
+    std::fill(dstates.row(rows.begin), dstates.row(rows.end), T(0));
+    team.sync();
+    if (mlm(batch))
+      mlm_.backward(team, space_, weights, gradients, batch.masked, batch.masked_ids,
+                    T(1) / static_cast<T>(counts.masked), dstates);
+    if (nsp(batch)) {
+      nsp_.loss(team, space_, batch.next_sentence, T(1) / static_cast<T>(counts.pairs));
+      nsp_.backward(team, space_, weights.pooler, weights.next_sentence, gradients.pooler, gradients.next_sentence,
+                    batch.tokens, {}, dstates);
+    }
+    encoder_.backward(team, space_, weights, gradients, batch.tokens, dropout);
+  }
+
+  PretrainingLoss losses(const PretrainingBatch& batch) const {
+    PretrainingLoss loss;
+    if (mlm(batch)) loss.mlm.add(mlm_.losses(), mlm_.right());
+    if (nsp(batch)) loss.nsp.add(nsp_.losses(), nsp_.right());
+    return loss;
+  }
+
+ private:
+  bool mlm(const PretrainingBatch& batch) const { return heads_.mlm && !batch.masked.empty(); }
+  bool nsp(const PretrainingBatch& batch) const { return heads_.nsp && !batch.next_sentence.empty(); }
+
+  TrainingSpace<T> space_;
+  EncoderPass<T> encoder_;
+  MlmHead<T> mlm_;
+  PooledHead<T> nsp_;
+  BertHeads heads_;
+};
+
+}  // namespace bert::inline BERT_ABI

@@ -1,0 +1,127 @@
+// Ten AdamW steps on a tiny BERT against PyTorch in float64 (tests/golden/bert-train): the loss and the gradient's norm
+// of every step, every gradient of the first, every parameter after the tenth.
+#include "support/catch.h"
+#include "support/golden.h"
+
+#include <bert/train/optimizer.h>
+#include <bert/train/pretraining.h>
+#include <bert/train/trainable.h>
+
+using namespace tests;
+
+namespace {
+
+struct GoldenStep {
+  bert::PretrainingBatch batch;
+  double loss = 0, norm = 0, clip = 0;
+};
+
+Ids ids_of(const bert::Json& list) {
+  Ids values;
+  for (const bert::Json& value : list.members) value.to(values.emplace_back());
+  return values;
+}
+
+GoldenStep step_of(const bert::Json& json) {
+  GoldenStep step;
+  const auto& sequences = json.find("batch")->members;
+  for (std::size_t b = 0; b < sequences.size(); ++b) {
+    const std::size_t first = step.batch.tokens.tokens();
+    step.batch.tokens.add(ids_of(*sequences[b].find("input_ids")), ids_of(*sequences[b].find("token_type_ids")));
+    const Ids labels = ids_of(json.find("labels")->members[b]);
+    for (std::size_t t = 0; t < labels.size(); ++t)
+      if (labels[t] >= 0) step.batch.masked.push_back(first + t), step.batch.masked_ids.push_back(labels[t]);
+    step.batch.sequence_index.push_back(static_cast<std::uint32_t>(b));
+  }
+  step.batch.next_sentence = ids_of(*json.find("next_sentence_label"));
+  json.find("loss")->to(step.loss), json.find("grad_norm")->to(step.norm);
+  json.find("clip")->to(step.clip);  // null: stays 0
+  return step;
+}
+
+/// Largest difference over a tensor, relative to its largest value.
+template <class T>
+double relative_error(std::span<const T> values, const std::vector<double>& expected) {
+  double largest = 0, worst = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    largest = std::max(largest, std::abs(expected[i]));
+    worst = std::max(worst, std::abs(static_cast<double>(values[i]) - expected[i]));
+  }
+  return worst / largest;
+}
+
+template <class T>
+void ten_steps(const bert::KernelTable<T>& kernels, int thread_count, double tolerance, double key_bias_tolerance) {
+  const std::filesystem::path folder = source_dir() / "tests/golden/bert-train";
+  const bert::SafetensorsFile expected(folder / "expected.safetensors");
+  const bert::Json steps = read_json(folder / "steps.json");
+  bert::TrainableBert<T> model(bert::Checkpoint::open(folder), {.mlm = true, .nsp = true}, 1, 0.02, kernels);
+  bert::ParameterArray<T> gradient({model.layout().size()});
+  const bert::BertParameters<T> gradients = model.views(gradient.span());
+  bert::AdamWState<T> state(model.layout());
+  bert::AdamWOptions options{.eps = 1e-6, .weight_decay = 0.01};
+  std::vector<double> partials(model.layout().size() / bert::norm_block + 1);
+  const bert::Threads threads(thread_count);
+  bert::Workspace workspace;
+
+  for (const bert::Json& json : steps.find("steps")->members) {
+    const GoldenStep step = step_of(json);
+    const auto pass_over = [&](bert::Arena& arena) {
+      return bert::PretrainingPass<T>(arena, model.config(), model.heads(), step.batch,
+                                      static_cast<std::size_t>(threads.count()), kernels);
+    };
+    bert::Arena counting;
+    pass_over(counting);
+    bert::Arena arena(workspace.reserve(counting.bytes()));
+    const auto pass = pass_over(arena);
+    bert::PretrainingCounts counts;
+    counts.add(step.batch);
+    double norm = 0;
+    threads.run([&](const bert::Team& team) {
+      pass.forward(team, model.weights(), step.batch, {});
+      pass.backward(team, model.weights(), gradients, gradient.span(), step.batch, counts, {});
+      const double mine = bert::gradient_norm<T>(team, kernels, gradient.span(), partials);
+      if (team.rank() == 0) norm = mine;
+    });
+    INFO(kernels.name << " step " << state.steps);
+    CHECK(pass.losses(step.batch).total() == Approx(step.loss).epsilon(tolerance));
+    CHECK(norm == Approx(step.norm).epsilon(tolerance));
+    if (state.steps == 0) {
+      double largest = 0;
+      for (T value : gradient.span()) largest = std::max(largest, std::abs(static_cast<double>(value)));
+      for (const bert::ParameterInfo& info : model.layout().all()) {
+        const auto values = gradient.span().subspan(info.offset, info.size);
+        INFO("gradient of " << info.name);
+        if (info.name.ends_with("self.key.bias")) {  // truly 0: softmax does not see what all keys share
+          for (T value : values) CHECK(std::abs(static_cast<double>(value)) < key_bias_tolerance * largest);
+        } else {
+          CHECK(relative_error<T>(values, doubles(expected, "grad." + info.name)) < tolerance);
+        }
+      }
+    }
+    ++state.steps;
+    options.clip = step.clip;
+    threads.run([&](const bert::Team& team) {
+      bert::adamw_update<T>(team, bert::training_kernels(kernels), model.layout(), options, 1e-3, norm, gradient.span(),
+                            state, model.values());
+    });
+  }
+  CHECK(state.steps == 10);
+  for (const bert::ParameterInfo& info : model.layout().all()) {
+    INFO(kernels.name << ": " << info.name << " after ten steps");
+    const auto values = std::as_const(model).values().subspan(info.offset, info.size);
+    if (!info.name.ends_with("self.key.bias"))
+      CHECK(relative_error<T>(values, doubles(expected, "after." + info.name)) < tolerance);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("ten training steps in double are PyTorch's", "[train][golden]") {
+  ten_steps<double>(bert::default_kernels<double>(), 1, 1e-9, 1e-14);
+  ten_steps<double>(bert::default_kernels<double>(), 3, 1e-9, 1e-14);
+}
+
+TEST_CASE("ten training steps in float are PyTorch's, on every ISA", "[train][golden]") {
+  for (const auto* kernels : all_kernels()) ten_steps<float>(*kernels, 2, 1e-4, 1e-6);
+}
