@@ -65,6 +65,9 @@ struct BertConfig {
   std::size_t pad_token_id = 0;
   std::string hidden_act = "gelu";
   double layer_norm_eps = 1e-12;
+  double hidden_dropout_prob = 0.1, attention_probs_dropout_prob = 0.1;  // for training
+  double classifier_dropout = -1;                                        // below 0: as hidden_dropout_prob
+  double initializer_range = 0.02;
   std::string position_embedding_type = "absolute";
   bool tie_word_embeddings = true;
   std::vector<std::string> architectures;
@@ -129,6 +132,10 @@ BERT_INLINE BertConfig BertConfig::from(const ConfigReader& config) {
   c.pad_token_id = config.get("pad_token_id", c.pad_token_id);
   c.hidden_act = config.get("hidden_act", c.hidden_act);
   c.layer_norm_eps = config.get("layer_norm_eps", c.layer_norm_eps);
+  c.hidden_dropout_prob = config.get("hidden_dropout_prob", c.hidden_dropout_prob);
+  c.attention_probs_dropout_prob = config.get("attention_probs_dropout_prob", c.attention_probs_dropout_prob);
+  c.classifier_dropout = config.get("classifier_dropout", c.classifier_dropout);
+  c.initializer_range = config.get("initializer_range", c.initializer_range);
   c.position_embedding_type = config.get("position_embedding_type", c.position_embedding_type);
   c.tie_word_embeddings = config.get("tie_word_embeddings", c.tie_word_embeddings);
   c.architectures = config.get("architectures", c.architectures);
@@ -145,6 +152,10 @@ BERT_INLINE BertConfig BertConfig::from(const ConfigReader& config) {
   if (c.hidden_size % c.num_attention_heads != 0)
     refuse("hidden_size ", c.hidden_size, " is not divisible by num_attention_heads ", c.num_attention_heads);
   if (!(c.layer_norm_eps >= 0 && c.layer_norm_eps < 1)) refuse("layer_norm_eps is ", c.layer_norm_eps);
+  for (const auto& [key, rate] : {std::pair("hidden_dropout_prob", c.hidden_dropout_prob),
+                                  std::pair("attention_probs_dropout_prob", c.attention_probs_dropout_prob),
+                                  std::pair("classifier_dropout", c.classifier_dropout)})
+    if (!(rate < 1)) refuse(key, " is ", rate, "; it must be below 1");
   if (c.position_embedding_type != "absolute")
     refuse("position_embedding_type is \"", c.position_embedding_type, "\"; only \"absolute\" is supported");
   if (config.get("is_decoder", false)) refuse("is_decoder is true; BERT is supported as an encoder only");

@@ -1,8 +1,10 @@
 // AdamW: the optimiser (Loshchilov and Hutter 2019), with clipping by the global norm, and learning-rate schedules.
 #pragma once
+#include <bert/core/team.h>
 #include <bert/train/kernels.h>
 #include <bert/train/parameters.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace bert::inline BERT_ABI {

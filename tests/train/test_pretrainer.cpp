@@ -1,0 +1,122 @@
+// Training steps: a falling loss, and the same bits whatever the threads and the instruction set.
+#include "support/catch.h"
+#include "support/matrix.h"
+
+#include <bert/train/pretrainer.h>
+
+using namespace tests;
+
+namespace {
+
+bert::BertConfig small_config() {
+  bert::BertConfig config;
+  config.vocab_size = 60, config.hidden_size = 48, config.num_hidden_layers = 2, config.num_attention_heads = 3;
+  config.intermediate_size = 80, config.max_position_embeddings = 32;
+  return config;
+}
+
+/// Sequences whose words repeat: the masked word is the one that stands three places before. Their pairs are labelled
+/// by the word after [CLS].
+bert::PretrainingBatch repeating(std::uint64_t first, std::size_t count) {
+  bert::PretrainingBatch batch;
+  for (std::size_t b = 0; b < count; ++b) {
+    Random random(first + b);
+    std::vector<std::int32_t> ids{1};
+    const std::size_t length = 8 + random.below(20), start = batch.tokens.tokens();
+    for (std::size_t t = 1; t < length; ++t)
+      ids.push_back(t < 4 ? 5 + static_cast<std::int32_t>(random.below(50)) : ids[t - 3]);
+    const std::size_t hidden = 4 + random.below(length - 4);
+    batch.masked.push_back(start + hidden), batch.masked_ids.push_back(ids[hidden]);
+    batch.next_sentence.push_back(ids[1] < 30 ? 0 : 1);
+    ids[hidden] = 4;
+    batch.tokens.add(ids);
+    batch.sequence_index.push_back(static_cast<std::uint32_t>(first + b));
+  }
+  return batch;
+}
+
+bert::PretrainOptions small_options() {
+  bert::PretrainOptions options;
+  options.batch = 11, options.shard = 4;  // the last shard is cut
+  options.rate = {3e-3, 5, 300, bert::LearningRate::Shape::linear};
+  return options;
+}
+
+std::vector<float> after_steps(const bert::KernelTable<float>& kernels, int threads, int steps, std::string* curve) {
+  bert::TrainableBert<float> model(small_config(), {.mlm = true, .nsp = true}, 7, 0.05, kernels);
+  bert::Pretrainer<float> trainer(model, small_options(), repeating, bert::Threads(threads));
+  for (int i = 0; i < steps; ++i) trainer.step();
+  *curve = trainer.loss_curve();
+  return {model.values().begin(), model.values().end()};
+}
+
+}  // namespace
+
+TEST_CASE("weights after 20 steps are the same bits for every number of threads and on every ISA", "[train]") {
+  std::string expected_curve, curve;
+  const auto expected = after_steps(*all_kernels()[0], 1, 20, &expected_curve);
+  for (const auto* kernels : all_kernels())
+    for (int threads : {1, 2, 3}) {
+      INFO(kernels->name << ", " << threads << " threads");
+      CHECK(difference(after_steps(*kernels, threads, 20, &curve), expected) == "");
+      CHECK(curve == expected_curve);
+    }
+}
+
+TEST_CASE("training learns: the loss falls, on sequences it has not seen too", "[train]") {
+  bert::TrainableBert<float> model(small_config(), {.mlm = true, .nsp = true}, 7, 0.05);
+  bert::Pretrainer<float> trainer(model, small_options(), repeating);
+  const std::vector<bert::PretrainingBatch> unseen{repeating(1000000, 50)};
+  const bert::PretrainingLoss before = trainer.evaluate(unseen);
+  CHECK(before.mlm.mean() == Approx(std::log(60)).epsilon(0.1));
+  CHECK(before.nsp.mean() == Approx(std::log(2)).epsilon(0.1));
+  for (int i = 0; i < 300; ++i) trainer.step();
+  const bert::PretrainingLoss after = trainer.evaluate(unseen);
+  CHECK(after.nsp.mean() < 0.3);
+  CHECK(after.mlm.mean() < 0.8 * before.mlm.mean());
+  CHECK(after.nsp.accuracy() > 0.9);
+}
+
+TEST_CASE("a loss that is no number stops the step and changes nothing", "[train]") {
+  bert::TrainableBert<float> model(small_config(), {.mlm = true, .nsp = true}, 7, 0.05);
+  bert::Pretrainer<float> trainer(model, small_options(), repeating);
+  model.values()[100] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> before(model.values().begin(), model.values().end());
+  CHECK_THROWS_WITH(trainer.step(), Catch::Matchers::Contains("step 1: the loss is"));
+  CHECK(difference(std::vector<float>(model.values().begin(), model.values().end()), before) == "");
+  CHECK(trainer.state().steps == 0);
+}
+
+TEST_CASE("shards are added in the same pairs, whatever their number", "[train]") {
+  bert::ParameterLayout layout;
+  layout.add("x", {3});
+  const bert::Threads threads(2);
+  bert::GradientTree<float> tree(layout, bert::training_kernels(bert::default_kernels<float>()));
+  for (std::size_t shards : {1, 2, 3, 6, 7}) {
+    std::vector<float> values;
+    for (std::size_t s = 0; s < shards; ++s) {
+      values.push_back(std::ldexp(1.0f, static_cast<int>(s * 7)) + 1e-3f);
+      for (float& x : tree.next()) x = values.back();
+      tree.push(threads);
+    }
+    const auto v = [&](std::size_t i) { return values[i]; };
+    const float expected = shards == 1   ? v(0)
+                           : shards == 2 ? v(0) + v(1)
+                           : shards == 3 ? (v(0) + v(1)) + v(2)
+                           : shards == 6 ? ((v(0) + v(1)) + (v(2) + v(3))) + (v(4) + v(5))
+                                         : ((v(0) + v(1)) + (v(2) + v(3))) + ((v(4) + v(5)) + v(6));
+    CHECK(tree.finish(threads)[0] == expected);
+  }
+}
+
+TEST_CASE("learning rates warm up and fall as they should", "[train]") {
+  const bert::LearningRate line{2, 4, 14, bert::LearningRate::Shape::linear};
+  CHECK(line.at(0) == 0.5);
+  CHECK(line.at(3) == 2);
+  CHECK(line.at(4) == 2);
+  CHECK(line.at(9) == Approx(1));
+  CHECK(line.at(14) == 0);
+  const bert::LearningRate cosine{2, 0, 10, bert::LearningRate::Shape::cosine};
+  for (std::uint64_t step = 0; step <= 10; ++step)
+    CHECK(cosine.at(step) == Approx(1 + std::cos(3.14159265358979 * static_cast<double>(step) / 10)).margin(1e-12));
+}
