@@ -286,12 +286,23 @@ Progress::~Progress() {
 
 void Progress::step() {
   ++done_;
+  show([&] {
+    const double rate = 1000.0 * static_cast<double>(done_) / static_cast<double>(now_ms() - started_);
+    return concat(done_, " done, ", fixed(rate, 1), " a second");
+  });
+}
+
+bool Progress::is_due() {
+  if (!wanted_) return false;
   const std::int64_t now = now_ms();
-  if (!wanted_ || now - started_ < 1000 || now - last_ < 100) return;
+  if (now - started_ < 1000 || now - last_ < 100) return false;
   last_ = now;
+  return true;
+}
+
+void Progress::write(const std::string& text) {
   shown_ = true;
-  const double rate = 1000.0 * static_cast<double>(done_) / static_cast<double>(now - started_);
-  std::fputs(concat("\r", done_, " done, ", fixed(rate, 1), " a second\033[K").c_str(), stderr);
+  std::fputs(concat("\r", text, "\033[K").c_str(), stderr);
 }
 
 }  // namespace bert::cli

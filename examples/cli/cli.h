@@ -169,14 +169,23 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// A counter on stderr for work over a second, on a terminal or with --progress always.
+/// A line on stderr for work over a second, on a terminal or with --progress always: how many inputs are done, or what
+/// show() is given. One thread at a time.
 class Progress {
  public:
   explicit Progress(const Common& common);
   ~Progress();
   void step();
+  /// Shows the text that text() makes, when it is time to.
+  template <class Text>
+  void show(const Text& text) {
+    if (is_due()) write(text());
+  }
 
  private:
+  bool is_due();
+  void write(const std::string& text);
+
   bool wanted_, shown_ = false;
   std::size_t done_ = 0;
   std::int64_t started_, last_;
