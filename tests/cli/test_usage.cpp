@@ -22,7 +22,9 @@ std::vector<Arguments> commands(const TinyModel& tiny, const ScratchFolder& scra
           tiny.with("attention", {"-o", (scratch / "page.html").string(), "the cat"}),
           tiny.with("info", {}),
           tiny.with("bench", {"--shapes", "1x4", "--repeat", "1"}),
-          tiny.with("quantize", {"--no-calibrate", "-o", (scratch / "int8.safetensors").string()})};
+          tiny.with("quantize", {"--no-calibrate", "-o", (scratch / "int8.safetensors").string()}),
+          {"train-tokenizer", "--corpus", (scratch / "corpus").string(), "--vocab-size", "50", "-o",
+           (scratch / "tokenizer").string()}};
 }
 Arguments and_also(Arguments arguments, const Arguments& more) {
   arguments.insert(arguments.end(), more.begin(), more.end());
@@ -83,6 +85,8 @@ TEST_CASE("an empty value is wrong usage, not a flag left out", "[cli]") {
            {"forward", {"--ids", "--type-ids", "--dump"}},
            {"attention", {"--output", "--pair"}},
            {"info", {"--lengths"}},
+           {"train-tokenizer",
+            {"--corpus", "--vocab-size", "--output", "--lowercase", "--min-frequency", "--limit-alphabet"}},
            {"bench", {"--shapes", "--lengths", "--order", "--sentences", "--repeat", "--tokenizer"}}})
     for (const std::string& flag : flags) {
       check_error({command, flag, ""}, 2, {flag, "empty"});
