@@ -1,4 +1,4 @@
-// bert::compiled, part 1 of 7: bert/nn.h. Threads, the choice of kernels, and what is no template among the blocks.
+// bert::compiled, part 1 of 8: bert/nn.h. Threads, the choice of kernels, and what is no template among the blocks.
 //
 // A source of the library is built in the library's own namespace (core/abi.h). It first includes what other sources
 // define, then turns definitions on and includes what it defines itself. The kernels are kernels/compiled.cpp.

@@ -1,4 +1,4 @@
-// bert::compiled, part 2 of 7: files (see blocks.cpp). A new header of io/ that needs no tokenizer is one line here.
+// bert::compiled, part 2 of 8: files (see blocks.cpp). A new header of io/ that needs no tokenizer is one line here.
 #define BERT_LIBRARY_SOURCE
 #include <bert/nn.h>
 

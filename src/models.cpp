@@ -1,4 +1,4 @@
-// bert::compiled, part 4 of 7: models (see blocks.cpp). A new model is a line here; its class templates are
+// bert::compiled, part 4 of 8: models (see blocks.cpp). A new model is a line here; its class templates are
 // instantiated below, as its header says that they are.
 #define BERT_LIBRARY_SOURCE
 #include <bert/io/checkpoint.h>

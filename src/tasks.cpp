@@ -1,4 +1,4 @@
-// bert::compiled, part 5 of 7: tasks (see blocks.cpp). A new task is a line here.
+// bert::compiled, part 5 of 8: tasks (see blocks.cpp). A new task is a line here.
 #define BERT_LIBRARY_SOURCE
 #include <bert/io/safetensors_writer.h>
 #include <bert/io/tokenizer_files.h>

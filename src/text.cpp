@@ -1,4 +1,4 @@
-// bert::compiled, part 3 of 7: tokenizers (see blocks.cpp). A new header of tokenizers/ is one line here.
+// bert::compiled, part 3 of 8: tokenizers (see blocks.cpp). A new header of tokenizers/ is one line here.
 #define BERT_LIBRARY_SOURCE
 #include <bert/io/checkpoint.h>
 #include <bert/io/safetensors_writer.h>

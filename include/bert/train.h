@@ -5,3 +5,12 @@
 #include <bert/bert.h>
 #include <bert/io/text_file.h>
 #include <bert/train/wordpiece_trainer.h>
+#include <bert/train/corpus_builder.h>
+#include <bert/train/pretraining_data.h>
+#include <bert/train/encoder.h>
+#include <bert/train/heads.h>
+#include <bert/train/pretraining.h>
+#include <bert/train/optimizer.h>
+#include <bert/train/pretrainer.h>
+#include <bert/train/checkpoint.h>
+#include <bert/train/pretrain_run.h>
