@@ -38,9 +38,9 @@ inline std::optional<std::string> gz([[maybe_unused]] const std::string& text) {
   stream.next_out = reinterpret_cast<Bytef*>(archive.data());
   stream.avail_out = static_cast<uInt>(archive.size());
   const int status = deflate(&stream, Z_FINISH);
-  archive.resize(archive.size() - stream.avail_out);
+  const std::size_t size = stream.total_out;
   deflateEnd(&stream);
-  return status == Z_STREAM_END ? std::optional(archive) : std::nullopt;
+  return status == Z_STREAM_END ? std::optional(archive.substr(0, size)) : std::nullopt;
 #else
   return std::nullopt;
 #endif

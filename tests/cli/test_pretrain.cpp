@@ -1,0 +1,218 @@
+// bert pretrain, from outside: what it prints and writes, going on after it was stopped or killed, and bad input.
+#include "cli/program.h"
+#include "support/matrix.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+#include <csignal>
+#include <thread>
+
+using namespace tests;
+
+namespace {
+
+/// A folder with a text of sentences that follow each other by rule, a vocabulary and a configuration.
+struct Corpus {
+  ScratchFolder scratch;
+
+  Corpus() {
+    const std::vector<std::string> words = {"the", "cat", "sat", "on", "mat", "are", "you", "how", "hello", "want"};
+    std::string text;
+    for (std::size_t document = 0; document < 40; ++document) {
+      for (std::size_t sentence = 0; sentence < 6; ++sentence) {
+        for (std::size_t w = 0; w < 5 + (document + sentence) % 4; ++w)
+          text += words[(document * 3 + sentence * 7 + w * (1 + document % 3)) % words.size()] + " ";
+        text += ".\n";
+      }
+      text += "\n";
+    }
+    write_text(scratch / "text", text);
+    std::string vocabulary;
+    for (const std::string& piece : tiny_vocabulary()) vocabulary += piece + "\n";
+    write_text(scratch / "words/vocab.txt", vocabulary);
+    write_text(scratch / "words/tokenizer_config.json", R"({"do_lower_case": true})");
+    write_text(scratch / "config.json", R"({"model_type": "bert", "vocab_size": 300, "hidden_size": 32,
+        "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 40,
+        "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1})");
+  }
+  std::filesystem::path output(const std::string& name = "out") const { return scratch / name; }
+  /// A run of 12 steps that saves every 3.
+  Arguments run(const std::string& name, const Arguments& more = {}) const {
+    Arguments all = {"pretrain",
+                     "--corpus",
+                     (scratch / "text").string(),
+                     "--config",
+                     (scratch / "config.json").string(),
+                     "--tokenizer",
+                     (scratch / "words").string(),
+                     "-o",
+                     output(name).string(),
+                     "--json"};
+    const char* const usual[][2] = {{"--steps", "12"},   {"--save-every", "3"}, {"--report-every", "4"},
+                                    {"--warmup", "4"},   {"--batch", "6"},      {"--shard", "4"},
+                                    {"--seq-len", "32"}, {"--lr", "2e-3"},      {"--seed", "5"}};
+    for (const auto& [flag, value] : usual)
+      if (std::find(more.begin(), more.end(), flag) == more.end()) all.insert(all.end(), {flag, value});
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  std::string model(const std::string& name = "out") const { return read_text(output(name) / "model.safetensors"); }
+};
+
+std::vector<std::string> state_files(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (entry.path().filename().string().starts_with("training_state")) names.push_back(entry.path().filename());
+  return names;
+}
+
+/// Starts the program and kills it when it has run for so long.
+void run_and_kill(Arguments arguments, std::chrono::microseconds after) {
+  const std::string program = (binary_dir() / "bert").string();
+  arguments.insert(arguments.begin(), program);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::vector<char*> pointers;
+    for (std::string& argument : arguments) pointers.push_back(argument.data());
+    pointers.push_back(nullptr);
+    std::freopen("/dev/null", "w", stdout);
+    std::freopen("/dev/null", "w", stderr);
+    ::execv(program.c_str(), pointers.data());
+    ::_exit(127);
+  }
+  std::this_thread::sleep_for(after);
+  ::kill(child, SIGKILL);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+}
+
+}  // namespace
+
+TEST_CASE("bert pretrain reports, and leaves a model that other commands open", "[cli][pretrain]") {
+  const Corpus corpus;
+  const auto reports = json_of(corpus.run("out", {"--dev", (corpus.scratch / "text").string()}));
+  REQUIRE(reports.size() == 4);
+  CHECK(keys(reports[0]) == std::vector<std::string>{"step", "loss", "mlm_loss", "nsp_loss", "nsp_accuracy", "lr",
+                                                     "tokens", "tokens_per_s"});
+  CHECK(reports[1]["step"] == 8);
+  CHECK(reports[2]["lr"].get<double>() == Approx(2e-3 / 8));
+  CHECK(reports[2]["loss"].get<double>() ==
+        Approx(reports[2]["mlm_loss"].get<double>() + reports[2]["nsp_loss"].get<double>()));
+  CHECK(keys(reports[3]) ==
+        std::vector<std::string>{"step", "dev_loss", "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy"});
+  CHECK(lines(read_text(corpus.output() / "metrics.jsonl")).size() == 4);
+  CHECK(state_files(corpus.output()) == std::vector<std::string>{"training_state-12.safetensors"});
+  const Json filled = one_json({"fill-mask", "--json", "--model", corpus.output().string(), "the cat [MASK] on"});
+  CHECK(filled.size() == 5);
+  CHECK(one_json({"next-sentence", "--json", "--model", corpus.output().string(), "the cat", "sat on"})["logits"]
+            .size() == 2);
+}
+
+TEST_CASE("bert pretrain gives the same model with any number of threads, on any ISA, stopped and not",
+          "[cli][pretrain]") {
+  const Corpus corpus;
+  json_of(corpus.run("whole"));
+  const std::string expected = corpus.model("whole"),
+                    state = read_text(corpus.output("whole") / "training_state-12.safetensors");
+  for (const auto& [name, flags] : std::vector<std::pair<std::string, Arguments>>{
+           {"one", {"--threads", "1"}}, {"three", {"--threads", "3"}}, {"scalar", {"--isa", "scalar"}}}) {
+    INFO(name);
+    json_of(corpus.run(name, flags));
+    CHECK(corpus.model(name) == expected);
+  }
+  SECTION("going on needs no flag repeated") {
+    run_and_kill(corpus.run("stopped", {"--save-every", "1"}), std::chrono::milliseconds(300));
+    const Arguments resume = {"pretrain",
+                              "--corpus",
+                              (corpus.scratch / "text").string(),
+                              "--config",
+                              (corpus.scratch / "config.json").string(),
+                              "--tokenizer",
+                              (corpus.scratch / "words").string(),
+                              "-o",
+                              corpus.output("stopped").string(),
+                              "--json",
+                              "--resume",
+                              "--threads",
+                              "1"};
+    if (std::filesystem::exists(corpus.output("stopped") / "model.safetensors")) {
+      json_of(resume);
+      CHECK(corpus.model("stopped") == expected);
+    }
+  }
+  SECTION("killed twenty times at any moment") {
+    Random random(20);
+    for (int kill = 0; kill < 20; ++kill) {
+      run_and_kill(corpus.run("killed", {"--resume", "--save-every", "1", "--threads", kill % 2 ? "2" : "1"}),
+                   std::chrono::microseconds(5000 + random.below(150000)));
+      if (std::filesystem::exists(corpus.output("killed") / "model.safetensors"))  // whole, whenever it is there
+        CHECK(one_json({"info", "--json", "--model", corpus.output("killed").string()})["model_type"] == "bert");
+    }
+    json_of(corpus.run("killed", {"--resume"}));
+    CHECK(corpus.model("killed") == expected);
+    CHECK(state_files(corpus.output("killed")) == std::vector<std::string>{"training_state-12.safetensors"});
+    CHECK(read_text(corpus.output("killed") / "training_state-12.safetensors") == state);
+    const auto metrics = lines(read_text(corpus.output("killed") / "metrics.jsonl"));
+    CHECK(std::all_of(metrics.begin(), metrics.end(), [](const std::string& line) { return Json::accept(line); }));
+  }
+}
+
+TEST_CASE("bert pretrain starts from a model, and trains masked words alone", "[cli][pretrain]") {
+  const Corpus corpus;
+  json_of(corpus.run("first"));
+  Arguments from_model = {"pretrain",
+                          "--corpus",
+                          (corpus.scratch / "text").string(),
+                          "--model",
+                          corpus.output("first").string(),
+                          "-o",
+                          corpus.output("second").string(),
+                          "--json",
+                          "--steps",
+                          "3",
+                          "--seq-len",
+                          "24",
+                          "--objective",
+                          "mlm"};
+  const auto reports = json_of(from_model);
+  CHECK(keys(reports[0]) == std::vector<std::string>{"step", "loss", "mlm_loss", "lr", "tokens", "tokens_per_s"});
+  CHECK(corpus.model("second") != corpus.model("first"));
+  check_error({"next-sentence", "--model", corpus.output("second").string(), "the cat", "sat"}, 1);
+}
+
+TEST_CASE("bert pretrain refuses what cannot be", "[cli][pretrain]") {
+  const Corpus corpus;
+  const std::string text = (corpus.scratch / "text").string(), config = (corpus.scratch / "config.json").string();
+  const std::string words = (corpus.scratch / "words").string(), out = corpus.output().string();
+  check_error({"pretrain", "--corpus", text, "-o", out}, 2, {"--config", "--model"});
+  check_error({"pretrain", "--corpus", text, "-o", out, "--config", config}, 2, {"--tokenizer"});
+  check_error(corpus.run("out", {"--steps", "0"}), 2, {"--steps"});
+  check_error(corpus.run("out", {"--objective", "poetry"}), 2, {"bert or mlm"});
+  check_error(
+      {"pretrain", "--corpus", "nowhere.txt", "-o", out, "--config", config, "--tokenizer", words, "--seq-len", "32"},
+      1, {"nowhere.txt"});
+  check_error(corpus.run("out", {"--seq-len", "41"}), 1, {"41", "max_position_embeddings 40"});
+  json_of(corpus.run("out"));
+  const std::string before = corpus.model();
+  check_error(corpus.run("out"), 1, {"holds a model already"});
+  check_error(corpus.run("out", {"--resume", "--lr", "1"}), 1, {"its lr is 0.002, now it is 1"});
+  write_text(corpus.scratch / "text", read_text(corpus.scratch / "text") + "the mat\n");
+  check_error(corpus.run("out", {"--resume"}), 1, {"corpus_sha256"});
+  CHECK(corpus.model() == before);
+  check_error(corpus.run("hot", {"--lr", "1e30", "--clip", "0"}), 1, {"the loss is", "lower learning rate"});
+}
+
+TEST_CASE("bert pretrain leaves the last checkpoint whole when the disk is full", "[cli][pretrain]") {
+  const Corpus corpus;
+  json_of(corpus.run("out", {"--steps", "12", "--save-every", "4", "--seq-len", "32"}));
+  const std::string before = corpus.model();
+  // A file larger than the limit cannot be written: the shell's ulimit, in blocks of 1024 bytes.
+  std::string command = "ulimit -f 60; trap '' XFSZ; exec '" + (binary_dir() / "bert").string() + "'";
+  for (const std::string& argument : corpus.run("out2", {"--steps", "12", "--save-every", "4", "--seq-len", "32"}))
+    command += " '" + argument + "'";
+  const RunResult result = run({"/bin/sh", "-c", command}, {}, "");
+  CHECK(result.status == 1);
+  CHECK(result.err.find("cannot write") != std::string::npos);
+  CHECK(!std::filesystem::exists(corpus.output("out2") / "model.safetensors"));
+  CHECK(corpus.model() == before);
+}
