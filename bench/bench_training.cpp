@@ -2,7 +2,7 @@
 //
 // The shapes are those of the README's comparison with PyTorch (tools/compare_training.py): BERT-base, and two models
 // of sizes that train on a CPU; 15 % of the tokens are masked.
-#include <bert/train/pretrainer.h>
+#include <bert/train/pretraining.h>
 
 #include <benchmark/benchmark.h>
 
@@ -50,7 +50,7 @@ void training_step(benchmark::State& state, const TrainingCase& c, int threads, 
   config.max_position_embeddings = 512;
   config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout;
   bert::TrainableBert<float> model(config, {.mlm = true, .nsp = true}, 1);
-  bert::PretrainOptions options;
+  bert::TrainOptions options;
   options.batch = options.shard = c.batch;
   const bert::PretrainingBatch batch = random_batch(c, 0, c.batch);
   bert::Pretrainer<float> trainer(

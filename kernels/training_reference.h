@@ -158,6 +158,9 @@ template <class T>
 T cross_entropy(const CrossEntropyArgs<T>& args) {
   const T logit = args.x[args.label];
   T log_sum = 0;
+  *args.right = true;
+  for (std::size_t i = 0; i < args.count; ++i)
+    if (args.x[i] > logit) *args.right = false;
   softmax<T>({args.x, args.count, &log_sum});
   args.x[args.label] -= 1;
   for (std::size_t i = 0; i < args.count; ++i) args.x[i] *= args.weight;

@@ -91,13 +91,14 @@ struct TrainingAttentionArgs {
   T *dq = nullptr, *dk = nullptr, *dv = nullptr;
 };
 
-/// One row: x [count] holds logits and receives weight * (softmax(x) - onehot(label)); returns
-/// -log softmax(x)[label].
+/// One row: x [count] holds logits and receives weight * (softmax(x) - onehot(label)); `right` whether no logit is
+/// larger than the label's. Returns -log softmax(x)[label].
 template <class T>
 struct CrossEntropyArgs {
   T* x;
   std::size_t count, label;
   T weight;
+  std::uint8_t* right;
 };
 
 /// AdamW (Loshchilov and Hutter 2019, algorithm 2) on a slice of a parameter:

@@ -9,8 +9,14 @@
 #include <bert/train/pretraining_data.h>
 #include <bert/train/encoder.h>
 #include <bert/train/heads.h>
-#include <bert/train/pretraining.h>
 #include <bert/train/optimizer.h>
-#include <bert/train/pretrainer.h>
+#include <bert/train/trainer.h>
+#include <bert/train/pretraining.h>
 #include <bert/train/checkpoint.h>
 #include <bert/train/pretrain_run.h>
+#include <bert/train/task_data.h>
+#include <bert/train/metrics.h>
+#include <bert/train/features.h>
+#include <bert/train/task_pass.h>
+#include <bert/train/task_examples.h>
+#include <bert/train/finetune_run.h>

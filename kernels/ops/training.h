@@ -16,12 +16,33 @@ inline void pack_columns(const PackColumnsArgs<float>& args) {
     }
 }
 
+/// Four floats, for the one operation that mixes lanes; the compiler's own vectors, as every instruction set has them.
+typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
+
+/// y [4, 4] <- x [4, 4]^T.
+inline void transpose_4x4(const float* x, std::size_t x_stride, float* y, std::size_t y_stride) {
+  const Four a = *reinterpret_cast<const Four*>(x), b = *reinterpret_cast<const Four*>(x + x_stride);
+  const Four c = *reinterpret_cast<const Four*>(x + 2 * x_stride), d = *reinterpret_cast<const Four*>(x + 3 * x_stride);
+  const Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  *reinterpret_cast<Four*>(y) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+  *reinterpret_cast<Four*>(y + y_stride) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+  *reinterpret_cast<Four*>(y + 2 * y_stride) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+  *reinterpret_cast<Four*>(y + 3 * y_stride) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+
 /// In squares of 16 x 16, so that cache lines are read and written whole.
 inline void transpose(const TransposeArgs<float>& args) {
   for (std::size_t r0 = 0; r0 < args.rows; r0 += lanes)
     for (std::size_t c0 = 0; c0 < args.columns; c0 += lanes) {
       const std::size_t r1 = r0 + lanes < args.rows ? r0 + lanes : args.rows;
       const std::size_t c1 = c0 + lanes < args.columns ? c0 + lanes : args.columns;
+      if (r1 - r0 == lanes && c1 - c0 == lanes) {
+        for (std::size_t c = c0; c < c1; c += 4)
+          for (std::size_t r = r0; r < r1; r += 4)
+            transpose_4x4(args.x + r * args.x_stride + c, args.x_stride, args.y + c * args.y_stride + r, args.y_stride);
+        continue;
+      }
       for (std::size_t c = c0; c < c1; ++c)
         for (std::size_t r = r0; r < r1; ++r) args.y[c * args.y_stride + r] = args.x[r * args.x_stride + c];
     }
@@ -217,11 +238,14 @@ inline void training_attention_backward(const TrainingAttentionArgs<float>& args
 
 inline float cross_entropy(const CrossEntropyArgs<float>& args) {
   const float logit = args.x[args.label];
-  float log_sum = 0;
-  softmax({args.x, args.count, &log_sum});
-  args.x[args.label] -= 1.0f;
-  scale_row(args.x, args.count, args.weight);
-  return log_sum - logit;
+  float largest = 0;
+  const float sum = exp_row(args.x, args.count, k_block, largest);
+  scale_row(args.x, args.count, args.weight / sum);
+  args.x[args.label] -= args.weight;
+  float log_sum[lanes];
+  store(log_sum, log(set1(sum)));
+  *args.right = logit == largest;
+  return largest + log_sum[0] - logit;
 }
 
 inline void add(const float* x, float* y, std::size_t count) {

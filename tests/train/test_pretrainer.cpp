@@ -2,7 +2,7 @@
 #include "support/catch.h"
 #include "support/matrix.h"
 
-#include <bert/train/pretrainer.h>
+#include <bert/train/pretraining.h>
 
 using namespace tests;
 
@@ -35,8 +35,8 @@ bert::PretrainingBatch repeating(std::uint64_t first, std::size_t count) {
   return batch;
 }
 
-bert::PretrainOptions small_options() {
-  bert::PretrainOptions options;
+bert::TrainOptions small_options() {
+  bert::TrainOptions options;
   options.batch = 11, options.shard = 4;  // the last shard is cut
   options.rate = {3e-3, 5, 300, bert::LearningRate::Shape::linear};
   return options;

@@ -14,6 +14,7 @@ struct BertHeads {
   std::size_t classes = 0;  // of a sequence, through the pooler: classifier
   std::size_t tags = 0;     // of a token: classifier
   bool spans = false;       // start and end of an answer: qa_outputs
+  bool similarity = false;  // of two texts' mean vectors: no parameters
 
   bool pooler() const { return nsp || classes > 0; }
 };

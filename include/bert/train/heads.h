@@ -20,18 +20,15 @@ void scatter_add_rows(const Team& team, const TrainingSpace<T>& space, TensorVie
   team.sync();
 }
 
-/// Of each row of `logits` [M, N] the loss against its label -> losses [M]; whether the label has the largest logit
-/// (the first, of several) -> right [M]. logits <- weight * (softmax - onehot), the gradient of weight * loss.
+/// Of each row of `logits` [M, N] the loss against its label -> losses [M]; whether no logit is larger than the label's
+/// -> right [M]. logits <- weight * (softmax - onehot), the gradient of weight * loss.
 template <class T>
 void cross_entropy(const Team& team, const TrainingSpace<T>& space, TensorView<T, 2> logits,
                    std::span<const std::int32_t> labels, T weight, T* losses, std::uint8_t* right) {
   const Share rows = team.share(logits.rows());
-  for (std::size_t m = rows.begin; m < rows.end; ++m) {
-    T* const row = logits.row(m);
-    const std::size_t label = static_cast<std::size_t>(labels[m]);
-    right[m] = std::max_element(row, row + logits.columns()) == row + label;
-    losses[m] = space.training->cross_entropy({row, logits.columns(), label, weight});
-  }
+  for (std::size_t m = rows.begin; m < rows.end; ++m)
+    losses[m] = space.training->cross_entropy(
+        {logits.row(m), logits.columns(), static_cast<std::size_t>(labels[m]), weight, right + m});
   team.sync();
 }
 

@@ -1,15 +1,15 @@
 // PretrainRun: a pre-training run from corpus to checkpoint: `bert pretrain` as a function.
 //
-// A run lives in a folder: the checkpoint (checkpoint.h), the tokenised corpus, and metrics.jsonl, a line a report. It
+// A run lives in a folder (run_folder.h): the checkpoint, the tokenised corpus, and metrics.jsonl, a line a report. It
 // goes on from the folder's checkpoint as if it had never stopped: the manifest there says what the run is made of, and
 // a run with another corpus, tokenizer, seed or hyper-parameter is refused.
 #pragma once
 #include <bert/io/text_file.h>
 #include <bert/io/tokenizer_files.h>
-#include <bert/train/checkpoint.h>
 #include <bert/train/corpus_builder.h>
-#include <bert/train/pretrainer.h>
+#include <bert/train/pretraining.h>
 #include <bert/train/pretraining_data.h>
+#include <bert/train/run_folder.h>
 
 namespace bert::inline BERT_ABI {
 
@@ -29,7 +29,7 @@ struct PretrainRunOptions {
   std::filesystem::path config, tokenizer;  // of a new model, or …
   std::filesystem::path model;              // … a checkpoint to start from
   std::filesystem::path dev;                // a text to evaluate on, or empty
-  PretrainOptions training;                 // training.rate.steps: of the run
+  TrainOptions training;                    // training.rate.steps: of the run
   std::size_t seq_len = 128;
   PretrainingObjective objective = PretrainingObjective::bert;
   std::uint64_t report_every = 10, save_every = 500, eval_every = 500;
@@ -59,8 +59,6 @@ std::string report_json(const RunReport& report);
 #include <bert/io/provenance.h>
 
 #include <chrono>
-#include <cstdio>
-#include <fstream>
 
 namespace bert::inline BERT_ABI {
 
@@ -70,12 +68,11 @@ class PretrainRun {
  public:
   explicit PretrainRun(const PretrainRunOptions& options)
       : options_(options),
+        folder_(options.output, options.resume),
         threads_(options.threads),
         kernels_(options.kernels ? options.kernels : &default_kernels<float>()) {
     if (options.training.rate.steps == 0) fail("a run needs at least one step");
     if (options.corpus.empty()) fail("a run needs a corpus to train on");
-    if (has_checkpoint(options.output) && !options.resume)
-      fail("\"", options.output.string(), "\" holds a model already: go on with it (resume) or choose another folder");
     files_ = read_tokenizer_files(options.model.empty() ? options.tokenizer : options.model);
     tokenizer_.emplace(load_tokenizer(files_));
     if (!options.model.empty()) parent_.emplace(Checkpoint::open(options.model));
@@ -101,8 +98,9 @@ class PretrainRun {
     trainer_.emplace(
         *model_, options_.training,
         [this](std::uint64_t first, std::size_t count) { return data_->sequences(first, count); }, threads_);
-    if (options_.resume && has_checkpoint(options_.output)) go_on();
-    open_metrics();
+    folder_.go_on(manifest_, model_->layout(), model_->values(), trainer_->state());
+    trainer_->set_loss_curve(folder_.progress().loss_curve);
+    folder_.open_metrics();
     return steps();
   }
 
@@ -131,7 +129,7 @@ class PretrainRun {
 
   /// What the run is made of: equal manifests, equal bits.
   std::string manifest() const {
-    const PretrainOptions& training = options_.training;
+    const TrainOptions& training = options_.training;
     constexpr const char* shapes[] = {"constant", "linear", "cosine"};
     std::string corpus;
     for (const std::string& hash : corpus_->identity().files_sha256)
@@ -149,42 +147,6 @@ class PretrainRun {
         ",\"numerics_version\":", numerics_version, "}");
   }
 
-  void go_on() {
-    const Json whole = read_manifest(options_.output, progress_);
-    const Json mine = parse_json(manifest_, "the manifest"), &other = *whole.find("run");
-    const auto text = [](const Json* json) {
-      std::string all = json ? json->text : "nothing";
-      for (std::size_t i = 0; json && i < json->members.size(); ++i)
-        all += concat(i ? ", " : "", json->members[i].text);
-      return all;
-    };
-    for (const Json& value : mine.members)
-      if (const Json* const before = other.find(value.name); text(before) != text(&value))
-        fail("cannot go on with the run in \"", options_.output.string(), "\": its ", value.name, " is ", text(before),
-             ", now it is ", text(&value));
-    load_checkpoint(options_.output, model_->layout(), model_->values(), trainer_->state());
-    trainer_->set_loss_curve(progress_.loss_curve);
-  }
-
-  /// Lines of steps that the checkpoint does not have are dropped: they will come again. So is one that was cut off.
-  void open_metrics() {
-    const std::filesystem::path path = options_.output / "metrics.jsonl";
-    std::string kept;
-    std::ifstream before(path);
-    for (std::string line; progress_.steps > 0 && std::getline(before, line);) {
-      std::uint64_t step = 0;
-      const std::string_view start = "{\"step\":";
-      if (!line.starts_with(start) || !line.ends_with('}')) continue;
-      std::from_chars(line.data() + start.size(), line.data() + line.size(), step);
-      if (step <= progress_.steps) kept += line + "\n";
-    }
-    OutputFile file(path);
-    file.write(kept);
-    file.commit();
-    metrics_.open(path, std::ios::app);
-    if (!metrics_) fail("cannot write \"", path.string(), "\"");
-  }
-
   std::uint64_t steps() {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point start = Clock::now();
@@ -192,13 +154,13 @@ class PretrainRun {
     RunReport report;
     report.steps = options_.training.rate.steps;
     while (trainer_->state().steps < report.steps) {
-      const StepReport step = trainer_->step();
-      tokens += step.tokens, progress_.tokens += step.tokens, progress_.steps = step.step;
+      const StepReport<PretrainingLoss> step = trainer_->step();
+      tokens += step.tokens, folder_.progress().tokens += step.tokens, folder_.progress().steps = step.step;
       report.loss.add(step.loss);
       const bool last = step.step == report.steps, stopped = options_.stop && options_.stop();
       const auto due = [&](std::uint64_t every) { return last || (every > 0 && step.step % every == 0); };
       if (due(options_.report_every) || stopped) {
-        report.step = step.step, report.rate = step.rate, report.tokens = progress_.tokens;
+        report.step = step.step, report.rate = step.rate, report.tokens = folder_.progress().tokens;
         report.tokens_per_second =
             static_cast<double>(tokens) / std::chrono::duration<double>(Clock::now() - start).count();
         give(report);
@@ -224,18 +186,18 @@ class PretrainRun {
   }
 
   void give(const RunReport& report) {
-    metrics_ << report_json(report) << std::endl;
-    if (!metrics_) fail("cannot write \"", (options_.output / "metrics.jsonl").string(), "\"");
+    folder_.add_metrics(report_json(report));
     if (options_.report) options_.report(report);
   }
 
   void save() {
-    progress_.loss_curve = trainer_->loss_curve();
-    save_checkpoint(options_.output, model_->layout(), std::as_const(*model_).values(), trainer_->state(), progress_,
-                    manifest_);
+    folder_.progress().loss_curve = trainer_->loss_curve();
+    save_checkpoint(options_.output, model_->layout(), std::as_const(*model_).values(), trainer_->state(),
+                    folder_.progress(), manifest_);
   }
 
   const PretrainRunOptions& options_;
+  RunFolder folder_;
   Threads threads_;
   const KernelTable<float>* kernels_;
   TokenizerFiles files_;
@@ -247,8 +209,6 @@ class PretrainRun {
   std::optional<Pretrainer<float>> trainer_;
   std::vector<PretrainingBatch> dev_;
   std::string manifest_;
-  RunProgress progress_;
-  std::ofstream metrics_;
 };
 }  // namespace detail
 
@@ -270,7 +230,7 @@ BERT_INLINE void options_of_run(const Json& manifest, PretrainRunOptions& option
   const auto read = [&](const char* key, auto& out) {
     if (const Json* const value = manifest.find(key)) value->to(out);
   };
-  PretrainOptions& training = options.training;
+  TrainOptions& training = options.training;
   read("seed", training.seed), read("steps", training.rate.steps), read("batch", training.batch);
   read("shard", training.shard), read("seq_len", options.seq_len), read("lr", training.rate.peak);
   read("warmup", training.rate.warmup), read("weight_decay", training.adamw.weight_decay);

@@ -4,6 +4,7 @@
 #include <bert/core/session.h>
 #include <bert/train/heads.h>
 #include <bert/train/kernels.h>
+#include <bert/train/trainer.h>
 
 namespace bert::inline BERT_ABI {
 
@@ -22,12 +23,19 @@ struct PretrainingLoss {
     nsp.loss += other.nsp.loss, nsp.right += other.nsp.right, nsp.count += other.nsp.count;
   }
   double total() const { return mlm.mean() + nsp.mean(); }
+  /// What a run's loss curve is hashed from.
+  std::array<double, 2> sums() const { return {mlm.loss, nsp.loss}; }
 };
 
 /// Activations and scratch of one batch, over an arena.
 template <class T>
 class PretrainingPass {
  public:
+  using Scalar = T;
+  using Batch = PretrainingBatch;
+  using Counts = PretrainingCounts;
+  using Loss = PretrainingLoss;
+
   PretrainingPass(Arena& arena, const BertConfig& config, const BertHeads& heads, const PretrainingBatch& batch,
                   std::size_t threads, const KernelTable<T>& kernels)
       : encoder_(arena, config, batch.tokens.tokens()),
@@ -96,5 +104,8 @@ class PretrainingPass {
   PooledHead<T> nsp_;
   BertHeads heads_;
 };
+
+template <class T>
+using Pretrainer = Trainer<PretrainingPass<T>>;
 
 }  // namespace bert::inline BERT_ABI

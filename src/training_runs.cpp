@@ -5,8 +5,13 @@
 #include <bert/io/safetensors_writer.h>
 #include <bert/io/text_file.h>
 #include <bert/train/corpus_builder.h>
+#include <bert/train/features.h>
+#include <bert/train/metrics.h>
 #include <bert/train/pretraining_data.h>
+#include <bert/train/task_data.h>
 
 #undef BERT_WITH_DEFINITIONS
 #define BERT_WITH_DEFINITIONS 1
+#include <bert/train/checkpoint.h>
+#include <bert/train/finetune_run.h>
 #include <bert/train/pretrain_run.h>

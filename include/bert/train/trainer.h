@@ -1,17 +1,19 @@
-// Pretrainer: takes pre-training steps. A step is a pure function of the parameters, the optimiser's state and (seed,
-// step): not of threads, instruction set, or whether the run was stopped in between.
+// Trainer: takes training steps, whatever is trained for. A step is a pure function of the parameters, the optimiser's
+// state and (seed, step): not of threads, instruction set, or whether the run was stopped in between.
+//
+// What is trained for is a Pass: forward, losses and backward of one gradient shard (PretrainingPass, TaskPass). To add
+// an objective, write one with the members that the two have.
 #pragma once
 #include <bert/io/sha256.h>
 #include <bert/train/gradient_tree.h>
 #include <bert/train/optimizer.h>
-#include <bert/train/pretraining.h>
 #include <bert/train/trainable.h>
 
 #include <functional>
 
 namespace bert::inline BERT_ABI {
 
-struct PretrainOptions {
+struct TrainOptions {
   std::size_t batch = 16;  // sequences a step
   std::size_t shard = 16;  // sequences a gradient shard: part of what the bits depend on
   LearningRate rate{1e-4, 100, 1000, LearningRate::Shape::linear};
@@ -19,22 +21,25 @@ struct PretrainOptions {
   std::uint64_t seed = 1;
 };
 
-/// Sequences [first, first + count) of the run: a pure function of them.
-using PretrainingSource = std::function<PretrainingBatch(std::uint64_t first, std::size_t count)>;
-
+template <class Loss>
 struct StepReport {
   std::uint64_t step = 0;  // steps taken, this one included
-  PretrainingLoss loss;
+  Loss loss;
   double rate = 0, gradient_norm = 0;
   std::size_t tokens = 0;
 };
 
-template <class T>
-class Pretrainer {
+template <class Pass>
+class Trainer {
  public:
+  using T = typename Pass::Scalar;
+  using Batch = typename Pass::Batch;
+  using Loss = typename Pass::Loss;
+  /// Sequences [first, first + count) of the run: a pure function of them.
+  using Source = std::function<Batch(std::uint64_t first, std::size_t count)>;
+
   /// Borrows the model and changes it.
-  Pretrainer(TrainableBert<T>& model, PretrainOptions options, PretrainingSource source,
-             const Threads& threads = Threads())
+  Trainer(TrainableBert<T>& model, TrainOptions options, Source source, const Threads& threads = Threads())
       : model_(&model),
         options_(options),
         source_(std::move(source)),
@@ -46,32 +51,35 @@ class Pretrainer {
   }
 
   AdamWState<T>& state() { return state_; }
-  const PretrainOptions& options() const { return options_; }
+  const TrainOptions& options() const { return options_; }
   /// Hash of the losses of all steps so far, in order: equal runs have equal curves.
   const std::string& loss_curve() const { return loss_curve_; }
   void set_loss_curve(std::string hash) { loss_curve_ = std::move(hash); }
 
   /// One update. Throws Error, and changes nothing, when the loss is not a number.
-  StepReport step();
+  StepReport<Loss> step();
   /// Losses of batches without dropout.
-  PretrainingLoss evaluate(std::span<const PretrainingBatch> batches);
+  Loss evaluate(std::span<const Batch> batches);
+  /// Runs a batch forward, without dropout, and calls look(pass), which may read its outputs.
+  template <class Look>
+  void predict(const Batch& batch, const Look& look);
 
  private:
   template <class Work>
-  void with_pass(const PretrainingBatch& batch, const Work& work);
-  DropoutPlan dropout(const PretrainingBatch& batch) const {
+  void with_pass(const Batch& batch, const Work& work);
+  DropoutPlan dropout(const Batch& batch) const {
     const BertConfig& config = model_->config();
     return {config.hidden_dropout_prob,
             config.attention_probs_dropout_prob,
-            0,
+            config.classifier_dropout < 0 ? config.hidden_dropout_prob : config.classifier_dropout,
             options_.seed,
             static_cast<std::uint32_t>(state_.steps),
             batch.sequence_index};
   }
 
   TrainableBert<T>* model_;
-  PretrainOptions options_;
-  PretrainingSource source_;
+  TrainOptions options_;
+  Source source_;
   Threads threads_;
   Workspace workspace_;
   AdamWState<T> state_;
@@ -80,12 +88,12 @@ class Pretrainer {
   std::string loss_curve_;
 };
 
-template <class T>
+template <class Pass>
 template <class Work>
-void Pretrainer<T>::with_pass(const PretrainingBatch& batch, const Work& work) {
+void Trainer<Pass>::with_pass(const Batch& batch, const Work& work) {
   const auto pass_over = [&](Arena& arena) {
-    return PretrainingPass<T>(arena, model_->config(), model_->heads(), batch,
-                              static_cast<std::size_t>(threads_.count()), model_->kernels());
+    return Pass(arena, model_->config(), model_->heads(), batch, static_cast<std::size_t>(threads_.count()),
+                model_->kernels());
   };
   Arena counting;
   pass_over(counting);
@@ -93,20 +101,20 @@ void Pretrainer<T>::with_pass(const PretrainingBatch& batch, const Work& work) {
   work(pass_over(arena));
 }
 
-template <class T>
-StepReport Pretrainer<T>::step() {
-  StepReport report;
-  std::vector<PretrainingBatch> shards;
-  PretrainingCounts counts;
+template <class Pass>
+StepReport<typename Pass::Loss> Trainer<Pass>::step() {
+  StepReport<Loss> report;
+  std::vector<Batch> shards;
+  typename Pass::Counts counts;
   for (std::size_t done = 0; done < options_.batch; done += options_.shard) {
     const std::size_t count = std::min(options_.shard, options_.batch - done);
     shards.push_back(source_(state_.steps * options_.batch + done, count));
     counts.add(shards.back());
     report.tokens += shards.back().tokens.tokens();
   }
-  for (const PretrainingBatch& shard : shards) {
+  for (const Batch& shard : shards) {
     const std::span<T> gradient = tree_.next();
-    with_pass(shard, [&](const PretrainingPass<T>& pass) {
+    with_pass(shard, [&](const Pass& pass) {
       const DropoutPlan plan = dropout(shard);
       threads_.run([&](const Team& team) {
         pass.forward(team, model_->weights(), shard, plan);
@@ -132,17 +140,16 @@ StepReport Pretrainer<T>::step() {
   });
   Sha256 hash;
   hash.update(loss_curve_);
-  const double losses[] = {report.loss.mlm.loss, report.loss.nsp.loss};
-  hash.update(std::as_bytes(std::span(losses)));
+  hash.update(std::as_bytes(std::span(report.loss.sums())));
   loss_curve_ = hash.hex();
   return report;
 }
 
-template <class T>
-PretrainingLoss Pretrainer<T>::evaluate(std::span<const PretrainingBatch> batches) {
-  PretrainingLoss loss;
-  for (const PretrainingBatch& batch : batches)
-    with_pass(batch, [&](const PretrainingPass<T>& pass) {
+template <class Pass>
+typename Pass::Loss Trainer<Pass>::evaluate(std::span<const Batch> batches) {
+  Loss loss;
+  for (const Batch& batch : batches)
+    with_pass(batch, [&](const Pass& pass) {
       threads_.run([&](const Team& team) {
         pass.forward(team, model_->weights(), batch, {});
         pass.loss(team, batch);
@@ -150,6 +157,15 @@ PretrainingLoss Pretrainer<T>::evaluate(std::span<const PretrainingBatch> batche
       loss.add(pass.losses(batch));
     });
   return loss;
+}
+
+template <class Pass>
+template <class Look>
+void Trainer<Pass>::predict(const Batch& batch, const Look& look) {
+  with_pass(batch, [&](const Pass& pass) {
+    threads_.run([&](const Team& team) { pass.forward(team, model_->weights(), batch, {}); });
+    look(pass);
+  });
 }
 
 }  // namespace bert::inline BERT_ABI

@@ -1,0 +1,108 @@
+// bert finetune: trains a model for a task on labelled data (bert/train/finetune_run.h); bert evaluate: how good it is.
+#include <bert/train/finetune_run.h>
+
+#include <csignal>
+
+#include "cli.h"
+
+namespace bert::cli {
+namespace {
+
+struct FinetuneFlags {
+  Common common;
+  std::string task, train, dev, config, tokenizer, output;
+  FinetuneOptions run;
+};
+
+volatile std::sig_atomic_t stopped = 0;
+
+/// {"step":10,"loss":0.5} as step 10  loss 0.5
+std::string for_people(const std::string& line) {
+  std::string text;
+  for (const Json& member : parse_json(line, "a report").members)
+    text += concat(text.empty() ? "" : "  ", member.name, " ", member.text.substr(0, 8));
+  return text;
+}
+
+void run_finetune(const FinetuneFlags& given) {
+  FinetuneFlags flags = given;
+  FinetuneOptions& options = flags.run;
+  if (flags.common.model.empty() == (flags.config.empty() || flags.tokenizer.empty()))
+    throw UsageError("say what to train: --model to start from one, or --config and --tokenizer for a new one");
+  options.task = task_by_name(flags.task);
+  options.train = flags.train, options.dev = flags.dev, options.output = flags.output;
+  options.model = flags.common.model, options.config = flags.config, options.tokenizer = flags.tokenizer;
+  options.threads = flags.common.threads;
+  if (!flags.common.isa.empty()) options.kernels = &kernels_for(flags.common.isa);
+  options.report = [&](const std::string& line) { print(flags.common.json ? line : for_people(line)); };
+  for (int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { stopped = 1; });
+  options.stop = [] { return stopped != 0; };
+  const FinetuneResult result = finetune(options);
+  if (stopped)
+    throw Error(
+        concat("interrupted after step ", result.steps, "; \"", flags.output, "\" holds it: go on with --resume"));
+  if (result.best.empty() || flags.common.json) return;
+  print(concat("best: step ", result.best_step, ", ", metrics_json(result.best), ", in ", flags.output, "/best"));
+}
+
+struct EvaluateFlags {
+  Common common;
+  std::string task, data;
+  FeatureOptions features;
+};
+
+void run_evaluate(const EvaluateFlags& flags) {
+  if (flags.common.model.empty()) throw UsageError("say what to evaluate: --model");
+  FeatureOptions features = flags.features;
+  const TaskMetrics metrics =
+      evaluate_task(task_by_name(flags.task), flags.data, flags.common.model, features, flags.common.threads,
+                    flags.common.isa.empty() ? default_kernels<float>() : kernels_for(flags.common.isa));
+  if (flags.common.json) return print(metrics_json(metrics));
+  Table table("lr");
+  for (const auto& [name, value] : metrics) table.row({name, fixed(value, 4)});
+  table.print();
+}
+
+}  // namespace
+
+void add_finetune(CLI::App& app) {
+  const auto flags = std::make_shared<FinetuneFlags>();
+  FinetuneOptions& options = flags->run;
+  options.training.rate = {5e-5, 0, 0, LearningRate::Shape::linear};
+  options.training.batch = options.training.shard = 16;
+  CLI::App& command = add_command(app, "finetune", "train a model for a task on labelled data", flags, run_finetune);
+  command.add_option("--task", flags->task, "classify, pair, tag, answer or similarity")->required();
+  command.add_option("--train", flags->train, "data file: TSV, CSV, JSON lines, CoNLL or SQuAD; plain, .xz or .gz")
+      ->required();
+  command.add_option("--dev", flags->dev, "data to evaluate on after every epoch");
+  command.add_option("--config", flags->config, "config.json of a new model");
+  command.add_option("--tokenizer", flags->tokenizer, "folder with vocab.txt, for a new model");
+  command.add_option("-o,--output", flags->output, "folder of the run; its subfolder best has the best model on --dev")
+      ->required();
+  command.add_option("--epochs", options.epochs, "times through the data (3)")->check(CLI::PositiveNumber);
+  command.add_option("--batch", options.training.batch, "examples a step")->check(positive());
+  command.add_option("--shard", options.training.shard, "examples whose gradients are computed at a time")
+      ->check(positive());
+  command.add_option("--lr", options.training.rate.peak, "highest learning rate");
+  command.add_option("--warmup", options.warmup, "part of the steps until it is reached (0.1)")
+      ->check(CLI::Range(0.0, 1.0));
+  command.add_option("--weight-decay", options.training.adamw.weight_decay, "AdamW's, of matrices");
+  command.add_option("--max-length", options.features.max_length, "most tokens of a sequence")->check(positive());
+  command.add_option("--seed", options.training.seed, "of everything random")->check(whole_number(0));
+  command.add_option("--limit", options.limit, "examples to train on, chosen by the seed; 0: all")
+      ->check(whole_number(0));
+  command.add_option("--patience", options.patience, "stop after so many epochs without a better metric; 0: never")
+      ->check(whole_number(0));
+  command.add_flag("--resume", options.resume, "go on with the run in the output folder");
+}
+
+void add_evaluate(CLI::App& app) {
+  const auto flags = std::make_shared<EvaluateFlags>();
+  CLI::App& command =
+      add_command(app, "evaluate", "how good a fine-tuned model is on labelled data", flags, run_evaluate);
+  command.add_option("--task", flags->task, "classify, pair, tag, answer or similarity")->required();
+  command.add_option("--data", flags->data, "data file, as for finetune")->required();
+  command.add_option("--max-length", flags->features.max_length, "most tokens of a sequence")->check(positive());
+}
+
+}  // namespace bert::cli

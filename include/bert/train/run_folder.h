@@ -1,0 +1,90 @@
+// RunFolder: the folder of a training run: its checkpoint (checkpoint.h), its manifest and metrics.jsonl.
+#pragma once
+#include <bert/train/checkpoint.h>
+
+#include <fstream>
+
+namespace bert::inline BERT_ABI {
+
+class RunFolder {
+ public:
+  /// Error when the folder holds a model already and the run is not to go on with it.
+  RunFolder(std::filesystem::path folder, bool resume);
+
+  const std::filesystem::path& path() const { return path_; }
+  RunProgress& progress() { return progress_; }
+
+  /// Takes the checkpoint's parameters, moments and progress, where there is one. `manifest` says what the run is made
+  /// of now; Error naming the first thing that was otherwise before.
+  void go_on(const std::string& manifest, const ParameterLayout& layout, std::span<float> values,
+             AdamWState<float>& state);
+
+  /// Makes metrics.jsonl ready and returns its lines: those of steps that the checkpoint does not have are dropped
+  /// (they will come again), as is one that was cut off.
+  std::vector<std::string> open_metrics();
+  /// Appends a line that begins with {"step":N. Error when it cannot be written.
+  void add_metrics(const std::string& line);
+
+ private:
+  std::filesystem::path path_;
+  bool resume_;
+  RunProgress progress_;
+  std::ofstream metrics_;
+};
+
+}  // namespace bert::inline BERT_ABI
+
+#if BERT_WITH_DEFINITIONS
+#include <charconv>
+
+namespace bert::inline BERT_ABI {
+
+BERT_INLINE RunFolder::RunFolder(std::filesystem::path folder, bool resume)
+    : path_(std::move(folder)), resume_(resume) {
+  if (has_checkpoint(path_) && !resume)
+    fail("\"", path_.string(), "\" holds a model already: go on with it (resume) or choose another folder");
+}
+
+BERT_INLINE void RunFolder::go_on(const std::string& manifest, const ParameterLayout& layout, std::span<float> values,
+                                  AdamWState<float>& state) {
+  if (!resume_ || !has_checkpoint(path_)) return;
+  const Json whole = read_manifest(path_, progress_);
+  const Json mine = parse_json(manifest, "the manifest"), &other = *whole.find("run");
+  const auto text = [](const Json* json) {
+    std::string all = json ? json->text : "nothing";
+    for (std::size_t i = 0; json && i < json->members.size(); ++i) all += concat(i ? ", " : "", json->members[i].text);
+    return all;
+  };
+  for (const Json& value : mine.members)
+    if (const Json* const before = other.find(value.name); text(before) != text(&value))
+      fail("cannot go on with the run in \"", path_.string(), "\": its ", value.name, " is ", text(before),
+           ", now it is ", text(&value));
+  load_checkpoint(path_, layout, values, state);
+}
+
+BERT_INLINE std::vector<std::string> RunFolder::open_metrics() {
+  const std::filesystem::path path = path_ / "metrics.jsonl";
+  std::vector<std::string> kept;
+  std::ifstream before(path);
+  for (std::string line; progress_.steps > 0 && std::getline(before, line);) {
+    std::uint64_t step = 0;
+    const std::string_view start = "{\"step\":";
+    if (!line.starts_with(start) || !line.ends_with('}')) continue;
+    std::from_chars(line.data() + start.size(), line.data() + line.size(), step);
+    if (step <= progress_.steps) kept.push_back(line);
+  }
+  OutputFile file(path);
+  for (const std::string& line : kept) file.write(line + "\n");
+  file.commit();
+  metrics_.open(path, std::ios::app);
+  if (!metrics_) fail("cannot write \"", path.string(), "\"");
+  return kept;
+}
+
+BERT_INLINE void RunFolder::add_metrics(const std::string& line) {
+  metrics_ << line << std::endl;
+  if (!metrics_) fail("cannot write \"", (path_ / "metrics.jsonl").string(), "\"");
+}
+
+}  // namespace bert::inline BERT_ABI
+#endif  // BERT_WITH_DEFINITIONS
