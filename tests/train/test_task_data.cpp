@@ -38,12 +38,13 @@ TEST_CASE("labelled texts are read from TSV, CSV and JSON lines", "[train][data]
   CHECK(flat(read("\"good , \"\"really\"\"\",pos\nbad,neg", "f.csv")) == expected);
   CHECK(flat(read("category,text\npos,\"good , \"\"really\"\"\"\n\nneg,\"bad\"", "f.csv.gz")) == expected);
   CHECK(flat(read("\"two\nlines\r\n\",a\nx,b\n", "f.csv")) == Texts{"a", "two\nlines\r\n", "b", "x"});
-  CHECK(flat(read("{\"label\": \"pos\", \"text\": \"good , \\\"really\\\"\"}\n\n{\"text\": \"bad\", \"category\": \"neg\"}",
-                  "f.jsonl")) == expected);
+  CHECK(flat(read(
+            "{\"label\": \"pos\", \"text\": \"good , \\\"really\\\"\"}\n\n{\"text\": \"bad\", \"category\": \"neg\"}",
+            "f.jsonl")) == expected);
   CHECK(flat(read("{\"label\": 1, \"text\": \"x\"}", "f.jsonl")) == Texts{"1", "x"});
-  CHECK(flat(read("text\tlabel\tx\n", "f").empty() ? bert::read_pairs("label\ta\tb\nyes\tp\tq\n", "f")
-                                                    : bert::read_pairs("label\ta\tb\nyes\tp\tq\n", "f")) ==
-        Texts{"yes", "p", "q"});
+  CHECK(flat(read("text\tlabel\tx\n", "f").empty()
+                 ? bert::read_pairs("label\ta\tb\nyes\tp\tq\n", "f")
+                 : bert::read_pairs("label\ta\tb\nyes\tp\tq\n", "f")) == Texts{"yes", "p", "q"});
 }
 
 TEST_CASE("pairs and scores are read", "[train][data]") {
@@ -71,26 +72,28 @@ TEST_CASE("bad rows are named by file and line", "[train][data]") {
   CHECK(error("a\tb\tc\n", "f", classify) == "line 1 of \"f\": 3 columns, expected 2 (label<TAB>text): \"a\"");
   CHECK(error("x,a\ny,b,c\n", "f.csv", classify) == "line 2 of \"f.csv\": 3 columns, expected 2 (text,label): \"y\"");
   CHECK(error("\"x\n\",a\ny\n", "f.csv", classify) == "line 3 of \"f.csv\": 1 columns, expected 2 (text,label): \"y\"");
-  CHECK(error("x,a\n\"y,b\nz,c\n", "f.csv", classify) ==
-        "line 2 of \"f.csv\": a quote is opened and never closed");
+  CHECK(error("x,a\n\"y,b\nz,c\n", "f.csv", classify) == "line 2 of \"f.csv\": a quote is opened and never closed");
   CHECK(error("\"y\" z,b\n", "f.csv", classify) == "line 1 of \"f.csv\": text stands behind a closing quote: \" z\"");
   CHECK(error("pos\tx\n\nneg\ty\n", "f", classify) == "line 2 of \"f\": it is empty");
   CHECK(error("\tx\n", "f", classify) == "line 1 of \"f\": the label is empty");
   CHECK(error("pos\t \nneg\ty\n", "f", classify) == "line 1 of \"f\": the text is empty");
-  for (const char* nothing : {"", "\n \n", "label\ttext\n"}) CHECK(error(nothing, "f", classify) == "\"f\" holds no examples");
-  CHECK(error("yes\tx\n", "f", pairs) ==
-        "line 1 of \"f\": 2 columns, expected 3 (label<TAB>text<TAB>text): \"yes\"");
+  for (const char* nothing : {"", "\n \n", "label\ttext\n"})
+    CHECK(error(nothing, "f", classify) == "\"f\" holds no examples");
+  CHECK(error("yes\tx\n", "f", pairs) == "line 1 of \"f\": 2 columns, expected 3 (label<TAB>text<TAB>text): \"yes\"");
   CHECK(error("1\tx\ty\nhigh\tx\ty\n", "f", similarity) == "line 2 of \"f\": the score is not a number: \"high\"");
   for (const char* number : {"nan", "inf", "1e999", "1x", "+1"})
     CHECK_THAT(error(std::string(number) + "\tx\ty\n", "f", similarity), Contains("not a number"));
   CHECK_THAT(error("{\"text\": \"x\"}", "f.jsonl", classify), Contains("line 1 of \"f.jsonl\": there is no label"));
-  CHECK_THAT(error("{\"label\": \"a\", \"text\": \"x\"}\n{", "f.jsonl", classify), Contains("line 2 of \"f.jsonl\" is not valid JSON"));
+  CHECK_THAT(error("{\"label\": \"a\", \"text\": \"x\"}\n{", "f.jsonl", classify),
+             Contains("line 2 of \"f.jsonl\" is not valid JSON"));
 }
 
 TEST_CASE("CoNLL sentences are read", "[train][data]") {
-  const auto sentences = bert::read_conll("-DOCSTART- -X- O\n\nEU NNP B-ORG\nrejects\tVBZ\tO \r\n\n \n\nhe O\n-DOCSTART- O\nshe O", "f");
+  const auto sentences =
+      bert::read_conll("-DOCSTART- -X- O\n\nEU NNP B-ORG\nrejects\tVBZ\tO \r\n\n \n\nhe O\n-DOCSTART- O\nshe O", "f");
   REQUIRE(sentences.size() == 3);
-  CHECK((sentences[0].words == Texts{"EU", "rejects"} && sentences[0].tags == Texts{"B-ORG", "O"} && sentences[0].line == 3));
+  CHECK((sentences[0].words == Texts{"EU", "rejects"} && sentences[0].tags == Texts{"B-ORG", "O"} &&
+         sentences[0].line == 3));
   CHECK((sentences[1].words == Texts{"he"} && sentences[1].line == 8));
   CHECK((sentences[2].words == Texts{"she"} && sentences[2].line == 10));
   CHECK_THROWS_WITH(bert::read_conll("a O\nword\n", "f"), Contains("line 2 of \"f\"") && Contains("\"word\""));
@@ -108,18 +111,22 @@ TEST_CASE("SQuAD questions are read, both versions", "[train][data]") {
   CHECK((one.questions[0].answers[0].start == 9 && one.questions[0].answers[1].text == "caf\u00e9"));
   const bert::QuestionData two = bert::read_squad(
       squad("{\"id\": \"1\", \"question\": \"q\", \"is_impossible\": true, \"answers\": [], \"plausible_answers\": []},"
-            "{\"id\": \"2\", \"question\": \"q\", \"is_impossible\": false, \"answers\": [{\"text\": \"open\", \"answer_start\": 12}]}"),
+            "{\"id\": \"2\", \"question\": \"q\", \"is_impossible\": false, \"answers\": [{\"text\": \"open\", "
+            "\"answer_start\": 12}]}"),
       "f");
   CHECK(two.has_impossible);
   CHECK((two.questions[0].is_impossible && two.questions[0].answers.empty() && two.questions[1].answers.size() == 1));
 
   const auto error = [](const std::string& text) { return tests::error_of([&] { bert::read_squad(text, "f"); }); };
-  CHECK_THAT(error(squad("{\"id\": \"1\", \"question\": \"q\", \"answers\": [{\"text\": \"is\", \"answer_start\": 10}]}")),
-             Contains("question \"1\" of \"f\": the answer \"is\" does not stand at code point 10"));
-  CHECK_THAT(error(squad("{\"id\": \"1\", \"question\": \"q\", \"answers\": [{\"text\": \"is\", \"answer_start\": 999}]}")),
-             Contains("code point 999"));
-  CHECK_THAT(error(squad("{\"id\": \"1\", \"question\": \"q\", \"answers\": [{\"text\": \"is\", \"answer_start\": -1}]}")),
-             Contains("answer_start"));
+  CHECK_THAT(
+      error(squad("{\"id\": \"1\", \"question\": \"q\", \"answers\": [{\"text\": \"is\", \"answer_start\": 10}]}")),
+      Contains("question \"1\" of \"f\": the answer \"is\" does not stand at code point 10"));
+  CHECK_THAT(
+      error(squad("{\"id\": \"1\", \"question\": \"q\", \"answers\": [{\"text\": \"is\", \"answer_start\": 999}]}")),
+      Contains("code point 999"));
+  CHECK_THAT(
+      error(squad("{\"id\": \"1\", \"question\": \"q\", \"answers\": [{\"text\": \"is\", \"answer_start\": -1}]}")),
+      Contains("answer_start"));
   CHECK_THAT(error(squad("{\"id\": \"1\", \"answers\": []}")), Contains("\"question\" is missing"));
   CHECK_THAT(error("{\"data\": 3}"), Contains("\"data\" is missing or not a list"));
   CHECK_THAT(error("{\"data\": []}"), Contains("holds no questions"));
