@@ -6,5 +6,8 @@
 #undef BERT_WITH_DEFINITIONS
 #define BERT_WITH_DEFINITIONS 1
 #include <bert/train/corpus_builder.h>
+#include <bert/train/features.h>
+#include <bert/train/metrics.h>
 #include <bert/train/pretraining_data.h>
+#include <bert/train/task_data.h>
 #include <bert/train/wordpiece_trainer.h>

@@ -205,8 +205,10 @@ BERT_INLINE PretrainingBatch PretrainingData::sequences(std::uint64_t first, std
   return batch;
 }
 
-/// Starting point k of n: drawn from the k-th of n equal parts of [-room, tokens), moved to [0, tokens - room], so that
-/// every token of a long document is read about as often as any other.
+/// Starting point k of n is drawn from the k-th of n equal parts of [-room, tokens) and moved to [0, tokens - room], so
+/// that every token of a document is read about as often as any other; without pairs, of [0, tokens), and reading goes
+/// on at the corpus's beginning. Then a sequence starts with the segment that holds the token; one that was moved from
+/// behind, with the next, to reach the document's end.
 BERT_INLINE PretrainingData::Start PretrainingData::start_of(std::uint32_t index, RandomStream& random) const {
   const std::uint64_t epoch = index / sequences_per_epoch(), position = index % sequences_per_epoch();
   const Permutation order(options_.seed, static_cast<std::uint32_t>(epoch), sequences_per_epoch());
@@ -217,12 +219,15 @@ BERT_INLINE PretrainingData::Start PretrainingData::start_of(std::uint32_t index
   const std::size_t first = corpus_.first_segment(document);
   const std::size_t end = pairs() ? corpus_.first_segment(document + 1) : corpus_.segments();
   const std::uint64_t begin = corpus_.first_token(first), tokens = corpus_.first_token(end) - begin;
-  const std::uint64_t room = options_.seq_len - (pairs() ? 3 : 2), length = tokens + room;
+  const std::uint64_t room = pairs() ? options_.seq_len - 3 : 0, length = tokens + room;
   const std::uint64_t low = length * k / n, high = length * (k + 1) / n;
   const std::uint64_t drawn = low + random.below(static_cast<std::uint32_t>(high - low));
-  const std::uint64_t token = std::min(std::max(drawn, room) - room, std::max(tokens, room) - room);
-  const std::size_t segment = std::min(corpus_.segment_of(begin + token), end - (pairs() ? 2 : 1));
-  return {pairs() ? document : corpus_.document_of(segment), segment, begin + token};
+  const std::uint64_t last = std::max(tokens, room) - room;
+  const std::uint64_t token = begin + std::min(std::max(drawn, room) - room, last);
+  std::size_t segment = corpus_.segment_of(token);
+  if (drawn > last + room && corpus_.first_token(segment) < token) ++segment;
+  segment = std::min(segment, end - (pairs() ? 2 : 1));
+  return {pairs() ? document : corpus_.document_of(segment), segment, token};
 }
 
 /// Segments of the document until there are `target` tokens and `least` segments, or no more.
