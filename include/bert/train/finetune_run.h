@@ -213,6 +213,7 @@ class FinetuneRun {
     folder_.progress().loss_curve = trainer_->loss_curve();
     save_checkpoint(folder, model_->layout(), std::as_const(*model_).values(), trainer_->state(), folder_.progress(),
                     manifest);
+    folder_.draw(concat("Fine-tuning: ", name_of(options_.task)));
   }
 
   const FinetuneOptions& options_;

@@ -194,6 +194,7 @@ class PretrainRun {
     folder_.progress().loss_curve = trainer_->loss_curve();
     save_checkpoint(options_.output, model_->layout(), std::as_const(*model_).values(), trainer_->state(),
                     folder_.progress(), manifest_);
+    folder_.draw("Pre-training: mean loss of masked words and next sentences");
   }
 
   const PretrainRunOptions& options_;

@@ -1,6 +1,7 @@
-// RunFolder: the folder of a training run: its checkpoint (checkpoint.h), its manifest and metrics.jsonl.
+// RunFolder: the folder of a training run: its checkpoint (checkpoint.h), its manifest, metrics.jsonl and loss.svg.
 #pragma once
 #include <bert/train/checkpoint.h>
+#include <bert/train/loss_plot.h>
 
 #include <fstream>
 
@@ -21,15 +22,18 @@ class RunFolder {
 
   /// Makes metrics.jsonl ready and returns its lines: those of steps that the checkpoint does not have are dropped
   /// (they will come again), as is one that was cut off.
-  std::vector<std::string> open_metrics();
+  const std::vector<std::string>& open_metrics();
   /// Appends a line that begins with {"step":N. Error when it cannot be written.
   void add_metrics(const std::string& line);
+  /// Draws all lines so far.
+  void draw(const std::string& title);
 
  private:
   std::filesystem::path path_;
   bool resume_;
   RunProgress progress_;
   std::ofstream metrics_;
+  std::vector<std::string> lines_;  // of metrics.jsonl
 };
 
 }  // namespace bert::inline BERT_ABI
@@ -62,28 +66,35 @@ BERT_INLINE void RunFolder::go_on(const std::string& manifest, const ParameterLa
   load_checkpoint(path_, layout, values, state);
 }
 
-BERT_INLINE std::vector<std::string> RunFolder::open_metrics() {
+BERT_INLINE const std::vector<std::string>& RunFolder::open_metrics() {
   const std::filesystem::path path = path_ / "metrics.jsonl";
-  std::vector<std::string> kept;
+  lines_.clear();
   std::ifstream before(path);
   for (std::string line; progress_.steps > 0 && std::getline(before, line);) {
     std::uint64_t step = 0;
     const std::string_view start = "{\"step\":";
     if (!line.starts_with(start) || !line.ends_with('}')) continue;
     std::from_chars(line.data() + start.size(), line.data() + line.size(), step);
-    if (step <= progress_.steps) kept.push_back(line);
+    if (step <= progress_.steps) lines_.push_back(line);
   }
   OutputFile file(path);
-  for (const std::string& line : kept) file.write(line + "\n");
+  for (const std::string& line : lines_) file.write(line + "\n");
   file.commit();
   metrics_.open(path, std::ios::app);
   if (!metrics_) fail("cannot write \"", path.string(), "\"");
-  return kept;
+  return lines_;
 }
 
 BERT_INLINE void RunFolder::add_metrics(const std::string& line) {
+  lines_.push_back(line);
   metrics_ << line << std::endl;
   if (!metrics_) fail("cannot write \"", (path_ / "metrics.jsonl").string(), "\"");
+}
+
+BERT_INLINE void RunFolder::draw(const std::string& title) {
+  OutputFile file(path_ / "loss.svg");
+  file.write(loss_plot(title, loss_curves(lines_)));
+  file.commit();
 }
 
 }  // namespace bert::inline BERT_ABI
