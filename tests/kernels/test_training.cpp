@@ -189,6 +189,23 @@ TEST_CASE("training: without dropout, attention is what inference computes, to r
   }
 }
 
+TEST_CASE("training: cross entropy matches double, on every ISA, and knows what is right", "[kernels][training]") {
+  for (std::size_t count : count_edges) {
+    const std::vector<float> x = random_values(count, count, 4);
+    const std::size_t label = count / 2;
+    std::uint8_t right = 2, expected_right = 3;
+    const auto out = same_on_all(count + 1, [&](const auto&, const auto& training, float* to) {
+      std::copy(x.begin(), x.end(), to);
+      to[count] = training.cross_entropy({to, count, label, 0.5f, &right});
+    });
+    std::vector<double> expected = widened(x);
+    expected.push_back(exact.cross_entropy({expected.data(), count, label, 0.5, &expected_right}));
+    check_close(out, expected, 1e-6);
+    CHECK(right == expected_right);
+    CHECK(right == (std::max_element(x.begin(), x.end()) == x.begin() + static_cast<std::ptrdiff_t>(label)));
+  }
+}
+
 TEST_CASE("training: dropout keeps the rate, scales what it keeps, and depends on the element alone",
           "[kernels][training]") {
   const std::size_t count = 100000;

@@ -52,7 +52,8 @@ double relative_error(std::span<const T> values, const std::vector<double>& expe
 
 template <class T>
 void ten_steps(const bert::KernelTable<T>& kernels, int thread_count, double tolerance, double key_bias_tolerance) {
-  const std::filesystem::path folder = source_dir() / "tests/golden/bert-train";
+  const char* const other = std::getenv("BERT_TRAINING_GOLDEN");  // tools/check_training.py
+  const std::filesystem::path folder = other ? std::filesystem::path(other) : source_dir() / "tests/golden/bert-train";
   const bert::SafetensorsFile expected(folder / "expected.safetensors");
   const bert::Json steps = read_json(folder / "steps.json");
   bert::TrainableBert<T> model(bert::Checkpoint::open(folder), {.mlm = true, .nsp = true}, 1, 0.02, kernels);
