@@ -1,5 +1,5 @@
-// Everything for training, in reading order. CMake: bert::train beside bert::bert or bert::compiled; else -llzma and -lz
-// where those libraries are, which read packed texts.
+// Everything for training, in reading order. CMake: bert::train beside bert::bert or bert::compiled; else -llzma and
+// -lz where those libraries are, which read packed texts.
 #pragma once
 // clang-format off
 #include <bert/bert.h>
