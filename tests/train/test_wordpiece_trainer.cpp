@@ -144,6 +144,14 @@ TEST_CASE("a tokenizer is saved as its loader reads it", "[train][tokenizer]") {
   CHECK(error_of([&] { bert::save_tokenizer(scratch / "file", {"[PAD]"}, {}); }).find("cannot make the folder") == 0);
 }
 
+TEST_CASE("a vocabulary whose pieces come about in several ways is Hugging Face's", "[train][tokenizer]") {
+  std::string text;
+  for (const std::string& token : bert::train_wordpiece(counts_of(many_lines()), {.vocab_size = 2000}))
+    text += token + "\n";
+  CHECK(bert::sha256_hex(text) ==
+        "68eea7ab54e4da534add8025e46ab70769e91f6ba1aa3797d3d285b86869e2e3");  // tokenizers 0.23.3
+}
+
 TEST_CASE("the vocabulary of a real text is Hugging Face's", "[train][tokenizer]") {
   SKIP_WITHOUT_SHARED();
   bert::TextReader reader(shared_dir() / "data/corpus/dev.txt");
