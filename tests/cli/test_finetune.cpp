@@ -7,7 +7,7 @@ using namespace tests;
 
 namespace {
 
-const std::vector<std::string> words = {"the", "cat", "sat", "on", "mat", "are", "you", "how", "hello", "want"};
+const std::vector<std::string> kWords = {"the", "cat", "sat", "on", "mat", "are", "you", "how", "hello", "want"};
 
 struct Data {
   ScratchFolder scratch;
@@ -24,7 +24,7 @@ struct Data {
   }
   std::string sentence(std::size_t length) {
     std::string text;
-    for (std::size_t w = 0; w < length; ++w) text += (w ? " " : "") + words[random.below(words.size())];
+    for (std::size_t w = 0; w < length; ++w) text += (w ? " " : "") + kWords[random.below(kWords.size())];
     return text;
   }
   std::string path(const std::string& name) const { return (scratch / name).string(); }
@@ -84,7 +84,7 @@ TEST_CASE("bert finetune learns tags, answers, pairs and similarity", "[cli][fin
     const auto sentence = [&] {
       std::string lines_of, before;
       for (std::size_t w = 0; w < 6; ++w) {
-        const std::string& word = words[data.random.below(words.size())];
+        const std::string& word = kWords[data.random.below(kWords.size())];
         lines_of += word + (word == "cat" ? " B-ANIMAL" : before == "the" ? " B-THING" : " O") + "\n";
         before = word;
       }
@@ -107,7 +107,7 @@ TEST_CASE("bert finetune learns tags, answers, pairs and similarity", "[cli][fin
         std::size_t start = 0;
         for (std::size_t w = 0; w < 7; ++w) {
           context += " ";
-          const std::string word = w == at ? "cat" : words[2 + data.random.below(8)];
+          const std::string word = w == at ? "cat" : kWords[2 + data.random.below(8)];
           if (w == at + 1) start = context.size(), answer = word;
           context += word;
         }
@@ -141,7 +141,7 @@ TEST_CASE("bert finetune learns tags, answers, pairs and similarity", "[cli][fin
   SECTION("pairs: whether both begin with the same word") {
     const auto line = [&] {
       const bool same = data.random.below(2);
-      const std::string first = words[data.random.below(3)], second = same ? first : words[3 + data.random.below(3)];
+      const std::string first = kWords[data.random.below(3)], second = same ? first : kWords[3 + data.random.below(3)];
       return (same ? "same\t" : "other\t") + first + " sat\t" + second + " sat\n";
     };
     const std::string train = data.file("train.tsv", 300, line), dev = data.file("dev.tsv", 60, line);

@@ -140,7 +140,8 @@ StepReport<typename Pass::Loss> Trainer<Pass>::step() {
   });
   Sha256 hash;
   hash.update(loss_curve_);
-  hash.update(std::as_bytes(std::span(report.loss.sums())));
+  const auto sums = report.loss.sums();
+  hash.update(std::as_bytes(std::span(sums)));
   loss_curve_ = hash.hex();
   return report;
 }
