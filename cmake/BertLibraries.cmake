@@ -25,7 +25,7 @@ endif()
 
 add_library(bert_compiled STATIC kernels/compiled.cpp src/blocks.cpp src/files.cpp src/models.cpp)
 if(NOT BERT_NN_ONLY)
-  target_sources(bert_compiled PRIVATE src/text.cpp src/tasks.cpp)
+  target_sources(bert_compiled PRIVATE src/text.cpp src/tasks.cpp src/training.cpp)
 endif()
 add_library(bert::compiled ALIAS bert_compiled)
 set_target_properties(bert_compiled PROPERTIES EXPORT_NAME compiled POSITION_INDEPENDENT_CODE ON)

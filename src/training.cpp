@@ -1,0 +1,11 @@
+// bert::compiled: training (see blocks.cpp). A new header of train/ with definitions is a line here.
+#define BERT_LIBRARY_SOURCE
+#include <bert/io/safetensors_writer.h>
+#include <bert/io/tokenizer_files.h>
+#include <bert/models/bert.h>
+#include <bert/nn.h>
+
+#undef BERT_WITH_DEFINITIONS
+#define BERT_WITH_DEFINITIONS 1
+#include <bert/train/corpus_builder.h>
+#include <bert/train/pretraining_data.h>
