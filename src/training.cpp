@@ -8,4 +8,6 @@
 #undef BERT_WITH_DEFINITIONS
 #define BERT_WITH_DEFINITIONS 1
 #include <bert/train/corpus_builder.h>
+#include <bert/train/features.h>
+#include <bert/train/metrics.h>
 #include <bert/train/pretraining_data.h>
