@@ -91,7 +91,7 @@ TEST_CASE("bert finetune learns tags, answers, pairs and similarity", "[cli][fin
       return lines_of + "\n";
     };
     const std::string train = data.file("train.conll", 300, sentence), dev = data.file("dev.conll", 60, sentence);
-    const auto reports = json_of(data.finetune("tag", train, dev, {"--epochs", "6"}));
+    const auto reports = json_of(data.finetune("tag", train, dev, {"--epochs", "20"}));
     CHECK(last_metric(reports, "dev_f1") > 0.9);
     const Json result = one_json({"evaluate", "--task", "tag", "--data", dev, "--model", data.path("out"), "--json"});
     CHECK(result["f1"].get<double>() == last_metric(reports, "dev_f1"));
@@ -122,7 +122,7 @@ TEST_CASE("bert finetune learns tags, answers, pairs and similarity", "[cli][fin
       return data.path(name);
     };
     const std::string train = squad("train.json", 400), dev = squad("dev.json", 60);
-    const auto reports = json_of(data.finetune("answer", train, dev, {"--epochs", "10"}));
+    const auto reports = json_of(data.finetune("answer", train, dev, {"--epochs", "30"}));
     CHECK(last_metric(reports, "dev_exact") > 0.8);
     const Json result = one_json(
         {"evaluate", "--task", "answer", "--data", dev, "--model", data.path("out"), "--json", "--max-length", "40"});
