@@ -25,11 +25,7 @@ endif()
 
 add_library(bert_compiled STATIC kernels/compiled.cpp src/blocks.cpp src/files.cpp src/models.cpp)
 if(NOT BERT_NN_ONLY)
-<<<<<<< HEAD
   target_sources(bert_compiled PRIVATE src/text.cpp src/tasks.cpp src/training.cpp src/text_file.cpp src/training_runs.cpp)
-=======
-  target_sources(bert_compiled PRIVATE src/text.cpp src/tasks.cpp src/training.cpp)
->>>>>>> data
 endif()
 add_library(bert::compiled ALIAS bert_compiled)
 set_target_properties(bert_compiled PROPERTIES EXPORT_NAME compiled POSITION_INDEPENDENT_CODE ON)

@@ -1,16 +1,7 @@
-<<<<<<< HEAD
 // bert::compiled, part 6 of 8: training (see blocks.cpp). A new header of train/ is a line here.
 #define BERT_LIBRARY_SOURCE
 #include <bert/bert.h>
 #include <bert/io/output_file.h>
-=======
-// bert::compiled: training (see blocks.cpp). A new header of train/ with definitions is a line here.
-#define BERT_LIBRARY_SOURCE
-#include <bert/io/safetensors_writer.h>
-#include <bert/io/tokenizer_files.h>
-#include <bert/models/bert.h>
-#include <bert/nn.h>
->>>>>>> data
 
 #undef BERT_WITH_DEFINITIONS
 #define BERT_WITH_DEFINITIONS 1
@@ -18,8 +9,5 @@
 #include <bert/train/features.h>
 #include <bert/train/metrics.h>
 #include <bert/train/pretraining_data.h>
-<<<<<<< HEAD
 #include <bert/train/task_data.h>
 #include <bert/train/wordpiece_trainer.h>
-=======
->>>>>>> data

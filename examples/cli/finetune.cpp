@@ -1,6 +1,7 @@
 // bert finetune: trains a model for a task on labelled data (bert/train/finetune_run.h); bert evaluate: how good it is.
 #include <bert/train/finetune_run.h>
 
+#include <charconv>
 #include <csignal>
 
 #include "cli.h"
@@ -19,8 +20,15 @@ volatile std::sig_atomic_t stopped = 0;
 /// {"step":10,"loss":0.5} as step 10  loss 0.5
 std::string for_people(const std::string& line) {
   std::string text;
-  for (const Json& member : parse_json(line, "a report").members)
-    text += concat(text.empty() ? "" : "  ", member.name, " ", member.text.substr(0, 8));
+  for (const Json& member : parse_json(line, "a report").members) {
+    char digits[32];
+    double value = 0;
+    member.to(value);
+    const char* const end =
+        std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general, member.name == "step" ? 12 : 4)
+            .ptr;
+    text += concat(text.empty() ? "" : "  ", member.name, " ", std::string_view(digits, end));
+  }
   return text;
 }
 

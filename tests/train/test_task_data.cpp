@@ -42,21 +42,12 @@ TEST_CASE("labelled texts are read from TSV, CSV and JSON lines", "[train][data]
             "{\"label\": \"pos\", \"text\": \"good , \\\"really\\\"\"}\n\n{\"text\": \"bad\", \"category\": \"neg\"}",
             "f.jsonl")) == expected);
   CHECK(flat(read("{\"label\": 1, \"text\": \"x\"}", "f.jsonl")) == Texts{"1", "x"});
-<<<<<<< HEAD
-  CHECK(flat(read("text\tlabel\tx\n", "f").empty()
-                 ? bert::read_pairs("label\ta\tb\nyes\tp\tq\n", "f")
-                 : bert::read_pairs("label\ta\tb\nyes\tp\tq\n", "f")) == Texts{"yes", "p", "q"});
-=======
->>>>>>> data
 }
 
 TEST_CASE("pairs and scores are read", "[train][data]") {
   const Texts expected{"yes", "p q", "r", "no", "s", "t"};
   CHECK(flat(bert::read_pairs("yes\tp q\tr\nno\ts\tt\n", "f")) == expected);
-<<<<<<< HEAD
-=======
   CHECK(flat(bert::read_pairs("label\ta\tb\nyes\tp q\tr\nno\ts\tt\n", "f")) == expected);
->>>>>>> data
   CHECK(flat(bert::read_pairs("sentence1\tsentence2\tlabel\np q\tr\tyes\ns\tt\tno\n", "f")) == expected);
   CHECK(flat(bert::read_pairs("{\"label\": \"yes\", \"sentence1\": \"p q\", \"sentence2\": \"r\"}\n"
                               "{\"premise\": \"s\", \"hypothesis\": \"t\", \"label\": \"no\"}",
