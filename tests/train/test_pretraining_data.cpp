@@ -153,17 +153,19 @@ TEST_CASE("half of the pairs follow, one in ten aims at a shorter length", "[tra
   const PretrainingData data(made.corpus, made.tokenizer, {.seed = 5});
   const std::size_t count = 20000;
   const PretrainingBatch batch = data.sequences(1000, count);
-  std::size_t follows = 0, short_ones = 0, lengths[2] = {};
+  std::size_t follows = 0, short_ones = 0, shorter = 0, lengths[2] = {};
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t length = batch.tokens.length(i);
     lengths[batch.next_sentence[i]] += length;
     if (batch.next_sentence[i] != 0) continue;
     ++follows;
     short_ones += length < 128;
+    shorter += length <= 63;
   }
   CHECK(deviations(follows, count, 0.5) < 4);
   // Segments of 5: a target of 2 to 120 gives fewer than the 125 tokens there is room for, 121 to 125 do not.
   CHECK(deviations(short_ones, follows, 0.1 * 119 / 124) < 4);
+  CHECK(deviations(shorter, short_ones, 59.0 / 119) < 4);  // targets of 2 to 60
   // Lengths must not give the label away: means within 2 %.
   const double mean_follows = static_cast<double>(lengths[0]) / static_cast<double>(follows);
   CHECK(static_cast<double>(lengths[1]) / static_cast<double>(count - follows) == Approx(mean_follows).epsilon(0.02));
@@ -221,7 +223,11 @@ TEST_CASE("special tokens in the text are never masked", "[train][pretraining]")
   const PretrainingData data(made.corpus, made.tokenizer, {.seq_len = 16, .mask_prob = 1});
   const PretrainingBatch batch = data.sequences(0, 300);
   CHECK(batch.masked.size() >= 300);
-  for (const std::int32_t id : batch.masked_ids) CHECK(id >= tests::special_tokens);
+  for (std::size_t i = 0; i < batch.masked.size(); ++i) {
+    const std::int32_t now = batch.tokens.ids[batch.masked[i]];
+    CHECK(batch.masked_ids[i] >= tests::special_tokens);
+    CHECK((now == mask_id || now >= tests::special_tokens));  // nor put in place of a word
+  }
 }
 
 TEST_CASE("a sequence depends on seed and number alone", "[train][pretraining]") {
