@@ -5,6 +5,7 @@
 // an objective, write one with the members that the two have.
 #pragma once
 #include <bert/io/sha256.h>
+#include <bert/train/encoder.h>
 #include <bert/train/gradient_tree.h>
 #include <bert/train/optimizer.h>
 #include <bert/train/trainable.h>
