@@ -74,6 +74,14 @@ inline void write_text(const std::filesystem::path& path, const std::string& tex
   file.write(text);
   file.commit();
 }
+/// What compiled this code: for provenance.
+inline const char* compiler() {
+#if defined(__clang__)
+  return "clang " __clang_version__;
+#else
+  return "g++ " __VERSION__;
+#endif
+}
 inline TensorRef floats(std::string name, std::vector<std::size_t> shape, const float* data, std::size_t size) {
   return {std::move(name), DType::F32, std::move(shape), std::as_bytes(std::span(data, size))};
 }
@@ -140,8 +148,10 @@ BERT_INLINE void save_checkpoint(const std::filesystem::path& folder, const Para
   std::vector<TensorRef> tensors;
   for (const ParameterInfo& info : layout.all())
     tensors.push_back(detail::floats(info.name, info.shape, values.data() + info.offset, info.size));
-  const std::string whole = concat("{\"steps\":", progress.steps, ",\"tokens\":", progress.tokens,
-                                   ",\"loss_curve\":", quote_json(progress.loss_curve), ",\"run\":", manifest, "}");
+  const std::string whole =
+      concat("{\"program\":", quote_json(BERT_VERSION), ",\"compiler\":", quote_json(detail::compiler()),
+             ",\"steps\":", progress.steps, ",\"tokens\":", progress.tokens,
+             ",\"loss_curve\":", quote_json(progress.loss_curve), ",\"run\":", manifest, "}");
   write_safetensors(folder / "model.safetensors", {{"format", "pt"}, {"bert.training", whole}}, std::move(tensors));
   detail::sync_folder(folder);
   std::error_code ignored;
