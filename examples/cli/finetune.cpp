@@ -1,5 +1,8 @@
 // bert finetune: trains a model for a task on labelled data (bert/train/finetune_run.h); bert evaluate: how good it is.
 #include <bert/train/finetune_run.h>
+#include <bert/train/pretraining_evaluation.h>
+
+#include <unistd.h>
 
 #include <charconv>
 #include <csignal>
@@ -57,14 +60,56 @@ struct EvaluateFlags {
   Common common;
   std::string task, data;
   FeatureOptions features;
+  PretrainingEvaluation pretraining;
 };
 
+/// A folder for a file that lives as long as this.
+struct TemporaryFolder {
+  std::string path = (std::filesystem::temp_directory_path() / "bert-XXXXXX").string();
+  TemporaryFolder() {
+    if (::mkdtemp(path.data()) == nullptr) fail("cannot make the folder \"", path, "\"");
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+};
+
+/// Hidden words (mlm) or next sentences (nsp) of a text.
+TaskMetrics evaluate_text(const EvaluateFlags& flags) {
+  const bool mlm = flags.task == "mlm";
+  const Checkpoint checkpoint = Checkpoint::open(model_path(flags.common));
+  const Tokenizer tokenizer = load_tokenizer(checkpoint);
+  const BertForPreTraining<float> model(
+      checkpoint, flags.common.isa.empty() ? default_kernels<float>() : kernels_for(flags.common.isa),
+      precision(flags.common), Threads(flags.common.threads));
+  if (mlm ? !model.has_mlm() : !model.has_nsp())
+    fail("\"", checkpoint.path().string(), "\" has no head for the task ", flags.task);
+  const TemporaryFolder folder;
+  CorpusOptions options;
+  options.threads = flags.common.threads;
+  const Corpus corpus =
+      load_corpus<TextReader>({flags.data}, tokenizer, std::filesystem::path(folder.path) / "corpus.cache", options);
+  PretrainingEvaluation evaluation = flags.pretraining;
+  evaluation.seq_len = flags.features.max_length, evaluation.threads = flags.common.threads;
+  const PretrainingScore score = evaluate_pretraining(model, tokenizer, corpus, evaluation);
+  if (!mlm) return {{"accuracy", score.pairs_accuracy}};
+  return {{"examples", static_cast<double>(score.words)},
+          {"loss", score.loss},
+          {"accuracy", score.accuracy},
+          {"accuracy@5", score.accuracy_5}};
+}
+
 void run_evaluate(const EvaluateFlags& flags) {
-  if (flags.common.model.empty()) throw UsageError("say what to evaluate: --model");
-  FeatureOptions features = flags.features;
+  const bool text = flags.task == "mlm" || flags.task == "nsp";
+  if (flags.common.model.empty() && !text) throw UsageError("say what to evaluate: --model");
   const TaskMetrics metrics =
-      evaluate_task(task_by_name(flags.task), flags.data, flags.common.model, features, flags.common.threads,
-                    flags.common.isa.empty() ? default_kernels<float>() : kernels_for(flags.common.isa));
+      text ? evaluate_text(flags)
+           : evaluate_task(task_by_name(flags.task), flags.data, flags.common.model, flags.features,
+                           flags.common.threads,
+                           flags.common.isa.empty() ? default_kernels<float>() : kernels_for(flags.common.isa));
   if (flags.common.json) return print(metrics_json(metrics));
   Table table("lr");
   for (const auto& [name, value] : metrics) table.row({name, fixed(value, 4)});
@@ -107,9 +152,15 @@ void add_finetune(CLI::App& app) {
 void add_evaluate(CLI::App& app) {
   const auto flags = std::make_shared<EvaluateFlags>();
   CLI::App& command =
-      add_command(app, "evaluate", "how good a fine-tuned model is on labelled data", flags, run_evaluate);
-  command.add_option("--task", flags->task, "classify, pair, tag, answer or similarity")->required();
-  command.add_option("--data", flags->data, "data file, as for finetune")->required();
+      add_command(app, "evaluate", "how good a model is on data that it has not seen", flags, run_evaluate);
+  command
+      .add_option("--task", flags->task,
+                  "mlm or nsp on a text; classify, pair, tag, answer or similarity on labelled data")
+      ->required();
+  command.add_option("--data", flags->data, "a text as for pretrain, or a data file as for finetune")->required();
+  command.add_option("--seed", flags->pretraining.seed, "mlm, nsp: of hidden words and pairs")->check(whole_number(0));
+  command.add_option("--limit", flags->pretraining.sequences, "mlm, nsp: sequences; 0: as many as fill the text once")
+      ->check(whole_number(0));
   command.add_option("--max-length", flags->features.max_length, "most tokens of a sequence")->check(positive());
 }
 

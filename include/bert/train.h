@@ -20,3 +20,4 @@
 #include <bert/train/task_pass.h>
 #include <bert/train/task_examples.h>
 #include <bert/train/finetune_run.h>
+#include <bert/train/pretraining_evaluation.h>

@@ -184,3 +184,35 @@ TEST_CASE("bert finetune and evaluate refuse what cannot be", "[cli][finetune]")
   check_error({"evaluate", "--task", "classify", "--data", data.path("other.tsv"), "--model", data.path("out")}, 1,
               {"unheard"});
 }
+
+TEST_CASE("bert evaluate scores hidden words and next sentences as the losses of training do", "[cli][finetune]") {
+  Data data;
+  std::string text;
+  for (std::size_t document = 0; document < 30; ++document) {
+    for (std::size_t s = 0; s < 5; ++s) text += data.sentence(6) + " .\n";
+    text += "\n";
+  }
+  write_text(data.scratch / "text", text);
+  const std::string model = (std::filesystem::path(BERT_SOURCE_DIR) / "examples/model/bert.safetensors").string();
+  const auto evaluate = [&](const std::string& task, const Arguments& more = {}) {
+    Arguments all = {"evaluate", "--task", task, "--data", data.path("text"), "--model", model, "--json"};
+    all.insert(all.end(), more.begin(), more.end());
+    return one_json(all);
+  };
+  const Json mlm = evaluate("mlm", {"--limit", "20"});
+  CHECK(keys(mlm) == std::vector<std::string>{"examples", "loss", "accuracy", "accuracy@5"});
+  CHECK(mlm["examples"].get<double>() > 20);
+  CHECK(mlm["accuracy"].get<double>() <= mlm["accuracy@5"].get<double>());
+  CHECK(mlm == evaluate("mlm", {"--limit", "20", "--threads", "1"}));
+  CHECK(mlm != evaluate("mlm", {"--limit", "20", "--seed", "1"}));
+  const Json nsp = evaluate("nsp", {"--limit", "20"});
+  CHECK(keys(nsp) == std::vector<std::string>{"accuracy"});
+  CHECK(std::fabs(nsp["accuracy"].get<double>() * 20 - std::round(nsp["accuracy"].get<double>() * 20)) < 1e-6);
+  // A run that learns nothing (its rate is 0 after the first step's 1e-12) has the losses of the model it began with.
+  const auto trained =
+      json_of({"pretrain", "--corpus", data.path("text"), "--model", model, "-o", data.path("run"), "--dev",
+               data.path("text"), "--steps", "1", "--lr", "1e-12", "--seq-len", "64", "--json"});
+  const Json same = evaluate("mlm", {"--max-length", "64", "--limit", "512"});
+  CHECK(same["loss"].get<double>() == Approx(trained.back()["mlm_loss"].get<double>()).epsilon(1e-4));
+  CHECK(same["accuracy"].get<double>() == Approx(trained.back()["mlm_accuracy"].get<double>()).epsilon(1e-3));
+}
