@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the consumers in a scratch folder the way users would, runs them on the shipped model, and compares what they
 # print: tests/consumer/run.sh [NAME…] (all without a name). `./dev check consumers` calls it after building the program.
-# To add a consumer, write a function `consumer_NAME` and put NAME in the list.
+# To add a consumer, write a function `consumer_NAME` and put NAME in one of the two lists, which run side by side.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -11,7 +11,15 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch" || exit 1
 
-consumers=(plain add_subdirectory find_package fetch_content amalgamated mixed_flags mixed_compiled fast_math cli_bytes installed_program)
+consumers=(plain find_package mixed_compiled cli_bytes installed_program add_subdirectory)
+other_consumers=(amalgamated mixed_flags fast_math fetch_content)
+if [[ $# -eq 0 ]]; then
+  "$here/run.sh" "${other_consumers[@]}" &
+  "$here/run.sh" "${consumers[@]}"
+  status=$?
+  wait $! && exit $status
+  exit 1
+fi
 flags=(-std=c++20 -O2 -Wall -Wextra -Werror)
 
 # The first build of app.cpp that ran; every other way must print the same.
@@ -116,7 +124,7 @@ consumer_installed_program() {
 }
 
 passed=0 failed=0
-for name in "${@:-${consumers[@]}}"; do
+for name in "$@"; do
   started=$SECONDS
   if "consumer_$name"; then
     passed=$((passed + 1)) verdict=ok
