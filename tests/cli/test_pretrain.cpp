@@ -143,6 +143,13 @@ TEST_CASE("bert pretrain gives the same model with any number of threads, on any
       CHECK(corpus.model("stopped") == expected);
     }
   }
+  SECTION("what a killed save has left behind is cleared away") {
+    for (const char* name : {"training_state-11.safetensors", "training_state-13.safetensors.77.0.part"})
+      write_text(corpus.output("whole") / name, "left behind");
+    json_of(corpus.run("whole", {"--resume"}));
+    CHECK(state_files(corpus.output("whole")) == std::vector<std::string>{"training_state-12.safetensors"});
+    CHECK(corpus.model("whole") == expected);
+  }
   SECTION("killed twenty times at any moment") {
     Random random(20);
     for (int kill = 0; kill < 20; ++kill) {

@@ -33,6 +33,9 @@ void save_run_files(const std::filesystem::path& folder, const std::string& conf
 void save_checkpoint(const std::filesystem::path& folder, const ParameterLayout& layout, std::span<const float> values,
                      const AdamWState<float>& state, const RunProgress& progress, const std::string& manifest);
 
+/// Removes what a save that was killed has left: states of other steps, files without their name.
+void remove_old_states(const std::filesystem::path& folder, std::uint64_t steps);
+
 /// Whether the folder holds a checkpoint of a run.
 bool has_checkpoint(const std::filesystem::path& folder);
 
@@ -154,10 +157,15 @@ BERT_INLINE void save_checkpoint(const std::filesystem::path& folder, const Para
              ",\"loss_curve\":", quote_json(progress.loss_curve), ",\"run\":", manifest, "}");
   write_safetensors(folder / "model.safetensors", {{"format", "pt"}, {"bert.training", whole}}, std::move(tensors));
   detail::sync_folder(folder);
+  remove_old_states(folder, progress.steps);
+}
+
+BERT_INLINE void remove_old_states(const std::filesystem::path& folder, std::uint64_t steps) {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(detail::state_prefix) && entry.path() != detail::state_path(folder, progress.steps))
+    const bool state = name.starts_with(detail::state_prefix) && entry.path() != detail::state_path(folder, steps);
+    if (state || (name.starts_with("model.safetensors.") && name.ends_with(".part")))
       std::filesystem::remove(entry.path(), ignored);
   }
 }

@@ -64,6 +64,7 @@ BERT_INLINE void RunFolder::go_on(const std::string& manifest, const ParameterLa
       fail("cannot go on with the run in \"", path_.string(), "\": its ", value.name, " is ", text(before),
            ", now it is ", text(&value));
   load_checkpoint(path_, layout, values, state);
+  remove_old_states(path_, progress_.steps);
 }
 
 BERT_INLINE const std::vector<std::string>& RunFolder::open_metrics() {
