@@ -15,7 +15,6 @@ struct PretrainFlags {
   std::vector<std::string> corpus;
   std::string config, tokenizer, output, dev, objective = "bert", schedule = "linear";
   PretrainRunOptions run;
-  double clip = 1;
   std::map<std::string, CLI::Option*> given;  // flags that a run's manifest answers for where they are left out
 };
 

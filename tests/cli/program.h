@@ -123,6 +123,17 @@ inline std::vector<std::string> tiny_vocabulary() {
   while (pieces.size() < 300) pieces.push_back("[unused" + std::to_string(pieces.size()) + "]");
   return pieces;
 }
+
+/// What training begins with: words/, a folder with that vocabulary, and config.json of a model of two layers of 32.
+inline void write_small_model(const std::filesystem::path& folder) {
+  std::string vocabulary;
+  for (const std::string& piece : tiny_vocabulary()) vocabulary += piece + "\n";
+  write_text(folder / "words/vocab.txt", vocabulary);
+  write_text(folder / "words/tokenizer_config.json", R"({"do_lower_case": true})");
+  write_text(folder / "config.json", R"({"model_type": "bert", "vocab_size": 300, "hidden_size": 32,
+      "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 40,
+      "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1})");
+}
 inline std::string vocab_txt(const std::vector<std::string>& pieces) {
   std::string text;
   for (const std::string& piece : pieces) text += piece + "\n";

@@ -13,15 +13,7 @@ struct Data {
   ScratchFolder scratch;
   Random random{11};
 
-  Data() {
-    std::string vocabulary;
-    for (const std::string& piece : tiny_vocabulary()) vocabulary += piece + "\n";
-    write_text(scratch / "words/vocab.txt", vocabulary);
-    write_text(scratch / "words/tokenizer_config.json", R"({"do_lower_case": true})");
-    write_text(scratch / "config.json", R"({"model_type": "bert", "vocab_size": 300, "hidden_size": 32,
-        "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 48,
-        "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1})");
-  }
+  Data() { write_small_model(scratch.path()); }
   std::string sentence(std::size_t length) {
     std::string text;
     for (std::size_t w = 0; w < length; ++w) text += (w ? " " : "") + kWords[random.below(kWords.size())];

@@ -29,13 +29,7 @@ struct Corpus {
       text += "\n";
     }
     write_text(scratch / "text", text);
-    std::string vocabulary;
-    for (const std::string& piece : tiny_vocabulary()) vocabulary += piece + "\n";
-    write_text(scratch / "words/vocab.txt", vocabulary);
-    write_text(scratch / "words/tokenizer_config.json", R"({"do_lower_case": true})");
-    write_text(scratch / "config.json", R"({"model_type": "bert", "vocab_size": 300, "hidden_size": 32,
-        "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 40,
-        "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1})");
+    write_small_model(scratch.path());
   }
   std::filesystem::path output(const std::string& name = "out") const { return scratch / name; }
   /// A run of 12 steps that saves every 3.

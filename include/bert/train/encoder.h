@@ -28,6 +28,31 @@ struct DropoutPlan {
   Dropout before_classifier() const { return at(RandomSite::classifier_dropout, classifier); }
 };
 
+/// y [M, N] = x [M, N], row by row.
+template <class T>
+void copy_rows(const Team& team, TensorView<const T, 2> x, TensorView<T, 2> y) {
+  const Share rows = team.share(x.rows());
+  for (std::size_t r = rows.begin; r < rows.end; ++r) std::copy(x.row(r), x.row(r) + x.columns(), y.row(r));
+  team.sync();
+}
+
+/// y [M, N] = activation(x [M, N]); x stays, for activation_backward().
+template <class T>
+void activate_into(const Team& team, const TrainingSpace<T>& space, Activation activation, TensorView<const T, 2> x,
+                   TensorView<T, 2> y) {
+  copy_rows(team, x, y);
+  activate(team, activation, y, *space.kernels);
+}
+
+/// Sets a gradient array and the gradient of the states to 0, before backward passes that add to them.
+template <class T>
+void clear_gradients(const Team& team, std::span<T> array, TensorView<T, 2> dstates) {
+  const Share mine = team.share(array.size(), 64), rows = team.share(dstates.rows());
+  std::fill(array.data() + mine.begin, array.data() + mine.end, T(0));
+  std::fill(dstates.row(rows.begin), dstates.row(rows.end), T(0));
+  team.sync();
+}
+
 template <class T>
 class EncoderPass {
  public:
@@ -51,9 +76,12 @@ class EncoderPass {
     branch_ = arena.matrix<T>(tokens, hidden);
   }
 
-  /// What forward and backward ask of a TrainingSpace, for sequences up to `longest`.
-  static void count(typename TrainingSpace<T>::Needs& needs, const BertConfig& config, std::size_t tokens,
-                    std::size_t longest, const TrainingKernels<T>& training) {
+  /// What forward and backward of the batch ask of a TrainingSpace.
+  static void count(typename TrainingSpace<T>::Needs& needs, const BertConfig& config, const PackedBatch& batch,
+                    const TrainingKernels<T>& training) {
+    const std::size_t tokens = batch.tokens();
+    std::size_t longest = 0;
+    for (std::size_t b = 0; b < batch.sequences(); ++b) longest = std::max(longest, batch.length(b));
     const std::size_t hidden = config.hidden_size, intermediate = config.intermediate_size;
     needs.linear(tokens, 3 * hidden, hidden);
     needs.linear(tokens, intermediate, hidden);
@@ -84,7 +112,7 @@ class EncoderPass {
       residual_linear(team, space, w.attention_output, context, x, attention_sum, offsets, dropout.attention_output(i));
       norm_forward(team, space, attention_sum, w.attention_norm, eps, attended);
       linear_forward<T>(team, space, w.up.weight, w.up.bias, attended, up);
-      activate_into(team, space, activation, up, intermediate_);
+      activate_into<T>(team, space, activation, up, intermediate_);
       residual_linear(team, space, w.down, intermediate_, attended, output_sum, offsets, dropout.layer_output(i));
       norm_forward(team, space, output_sum, w.output_norm, eps, input(i + 1));
     }
@@ -107,7 +135,7 @@ class EncoderPass {
       const auto& g = gradients.layers[i];
       norm_backward(team, space, output_sum, w.output_norm, eps, gradient_, sum_, g.output_norm);
       Matrix branch = dropped(team, space, dropout.layer_output(i), offsets);
-      activate_into(team, space, activation, up, intermediate_);
+      activate_into<T>(team, space, activation, up, intermediate_);
       linear_backward<T>(team, space, w.down.weight, intermediate_, branch, dup, {}, g.down.weight, g.down.bias);
       activation_backward<T>(team, space, activation, up, dup);
       linear_backward<T>(team, space, w.up.weight, attended, dup, gradient_, sum_, g.up.weight, g.up.bias);
@@ -152,24 +180,11 @@ class EncoderPass {
     apply_dropout(team, space, dropout, offsets, out);
     add_rows<T>(team, space, residual, out);
   }
-  /// y = activation(x), which stays.
-  static void activate_into(const Team& team, const TrainingSpace<T>& space, Activation activation, Matrix x,
-                            Matrix y) {
-    const Share rows = team.share(x.rows());
-    for (std::size_t r = rows.begin; r < rows.end; ++r) {
-      std::copy(x.row(r), x.row(r) + x.columns(), y.row(r));
-      space.kernels->activate(activation, y.row(r), y.columns());
-    }
-    team.sync();
-  }
   /// The gradient in sum_ as it goes into a branch behind dropout; sum_ itself is the residual's.
   Matrix dropped(const Team& team, const TrainingSpace<T>& space, const Dropout& dropout,
                  std::span<const std::size_t> offsets) const {
     if (!dropout.active()) return sum_;
-    const Share rows = team.share(sum_.rows());
-    for (std::size_t r = rows.begin; r < rows.end; ++r)
-      std::copy(sum_.row(r), sum_.row(r) + sum_.columns(), branch_.row(r));
-    team.sync();
+    copy_rows<T>(team, sum_, branch_);
     apply_dropout(team, space, dropout, offsets, branch_);
     return branch_;
   }

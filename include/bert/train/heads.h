@@ -42,6 +42,7 @@ struct LossSums {
     for (std::size_t i = 0; i < losses.size(); ++i) loss += static_cast<double>(losses[i]), right += hits[i];
     count += losses.size();
   }
+  void add(const LossSums& other) { loss += other.loss, right += other.right, count += other.count; }
   double mean() const { return count ? loss / static_cast<double>(count) : 0; }
   double accuracy() const { return count ? static_cast<double>(right) / static_cast<double>(count) : 0; }
 };
@@ -78,8 +79,7 @@ class MlmHead {
     const Activation activation = activation_by_name(config_->hidden_act);
     gather_rows<T>(team, states, masked, rows_);
     linear_forward<T>(team, space, w.transform.weight, w.transform.bias, rows_, up_);
-    gather_all(team, up_, activated_);
-    activate(team, activation, activated_, *space.kernels);
+    activate_into<T>(team, space, activation, up_, activated_);
     layer_norm_forward<T>(team, space, activated_, w.transform_norm.gamma, w.transform_norm.beta, eps(), transformed_);
     linear_forward<T>(team, space, w.word, w.decoder_bias, transformed_, logits_);
   }
@@ -106,11 +106,6 @@ class MlmHead {
 
  private:
   T eps() const { return static_cast<T>(config_->layer_norm_eps); }
-  static void gather_all(const Team& team, Matrix from, Matrix to) {
-    const Share rows = team.share(from.rows());
-    for (std::size_t r = rows.begin; r < rows.end; ++r) std::copy(from.row(r), from.row(r) + from.columns(), to.row(r));
-    team.sync();
-  }
 
   const BertConfig* config_;
   Matrix rows_, up_, activated_, transformed_, gradient_, logits_;
@@ -149,13 +144,8 @@ class PooledHead {
                const Dropout& dropout) const {
     gather_rows<T>(team, states, first_rows(batch), first_);
     linear_forward<T>(team, space, pooler.weight, pooler.bias, first_, pooled_before_);
-    const Share rows = team.share(pooled_.rows());
-    for (std::size_t r = rows.begin; r < rows.end; ++r) {
-      std::copy(pooled_before_.row(r), pooled_before_.row(r) + pooled_.columns(), pooled_.row(r));
-      space.kernels->activate(Activation::tanh, pooled_.row(r), pooled_.columns());
-      drop(space, dropout, r, pooled_);
-    }
-    team.sync();
+    activate_into<T>(team, space, Activation::tanh, pooled_before_, pooled_);
+    drop(team, space, dropout, pooled_);
     linear_forward<T>(team, space, output.weight, output.bias, pooled_, logits_);
   }
 
@@ -168,9 +158,7 @@ class PooledHead {
                 const LinearParameters& output, const LinearParameters& dpooler, const LinearParameters& doutput,
                 const PackedBatch& batch, const Dropout& dropout, Matrix dstates) const {
     linear_backward<T>(team, space, output.weight, pooled_, logits_, gradient_, {}, doutput.weight, doutput.bias);
-    const Share rows = team.share(gradient_.rows());
-    for (std::size_t r = rows.begin; r < rows.end; ++r) drop(space, dropout, r, gradient_);
-    team.sync();
+    drop(team, space, dropout, gradient_);
     activation_backward<T>(team, space, Activation::tanh, pooled_before_, gradient_);
     linear_backward<T>(team, space, pooler.weight, first_, gradient_, pooled_, {}, dpooler.weight, dpooler.bias);
     scatter_add_rows<T>(team, space, pooled_, first_rows(batch), dstates);
@@ -180,8 +168,13 @@ class PooledHead {
   static std::span<const std::size_t> first_rows(const PackedBatch& batch) {
     return std::span(batch.offsets).first(batch.sequences());
   }
-  static void drop(const TrainingSpace<T>& space, const Dropout& dropout, std::size_t sequence, Matrix x) {
-    if (dropout.active()) space.training->dropout({x.row(sequence), x.columns(), 0, dropout.mask(sequence)});
+  /// Row b is sequence b's, and its mask's first row.
+  static void drop(const Team& team, const TrainingSpace<T>& space, const Dropout& dropout, Matrix x) {
+    if (!dropout.active()) return;
+    const Share rows = team.share(x.rows());
+    for (std::size_t b = rows.begin; b < rows.end; ++b)
+      space.training->dropout({x.row(b), x.columns(), 0, dropout.mask(b)});
+    team.sync();
   }
 
   Matrix first_, pooled_before_, pooled_, gradient_, logits_;

@@ -18,10 +18,7 @@ struct PretrainingCounts {
 struct PretrainingLoss {
   LossSums mlm, nsp;
 
-  void add(const PretrainingLoss& other) {
-    mlm.loss += other.mlm.loss, mlm.right += other.mlm.right, mlm.count += other.mlm.count;
-    nsp.loss += other.nsp.loss, nsp.right += other.nsp.right, nsp.count += other.nsp.count;
-  }
+  void add(const PretrainingLoss& other) { mlm.add(other.mlm), nsp.add(other.nsp); }
   double total() const { return mlm.mean() + nsp.mean(); }
   /// What a run's loss curve is hashed from.
   std::array<double, 2> sums() const { return {mlm.loss, nsp.loss}; }
@@ -42,11 +39,9 @@ class PretrainingPass {
         mlm_(arena, config, batch.masked.size()),
         nsp_(arena, config, batch.next_sentence.size(), 2),
         heads_(heads) {
-    std::size_t longest = 0;
-    for (std::size_t b = 0; b < batch.tokens.sequences(); ++b) longest = std::max(longest, batch.tokens.length(b));
     typename TrainingSpace<T>::Needs needs;
     needs.panel = kernels.panel_width;
-    EncoderPass<T>::count(needs, config, batch.tokens.tokens(), longest, training_kernels(kernels));
+    EncoderPass<T>::count(needs, config, batch.tokens, training_kernels(kernels));
     MlmHead<T>::count(needs, config, batch.masked.size());
     PooledHead<T>::count(needs, config, batch.next_sentence.size(), 2);
     space_ = TrainingSpace<T>(arena, needs, threads, kernels, training_kernels(kernels));
@@ -69,13 +64,8 @@ class PretrainingPass {
   void backward(const Team& team, const BertParameters<T>& weights, const BertParameters<T>& gradients,
                 std::span<T> array, const PretrainingBatch& batch, const PretrainingCounts& counts,
                 const DropoutPlan& dropout) const {
-    const Share mine = team.share(array.size(), 64);
-    std::fill(array.begin() + static_cast<std::ptrdiff_t>(mine.begin),
-              array.begin() + static_cast<std::ptrdiff_t>(mine.end), T(0));
     const TensorView<T, 2> dstates = encoder_.gradient();
-    const Share rows = team.share(dstates.rows());
-    std::fill(dstates.row(rows.begin), dstates.row(rows.end), T(0));
-    team.sync();
+    clear_gradients(team, array, dstates);
     if (mlm(batch))
       mlm_.backward(team, space_, weights, gradients, batch.masked, batch.masked_ids,
                     T(1) / static_cast<T>(counts.masked), dstates);

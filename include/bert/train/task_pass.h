@@ -35,9 +35,7 @@ struct TaskCounts {
 
 struct TaskLoss {
   LossSums sum;
-  void add(const TaskLoss& other) {
-    sum.loss += other.sum.loss, sum.right += other.sum.right, sum.count += other.sum.count;
-  }
+  void add(const TaskLoss& other) { sum.add(other.sum); }
   double total() const { return sum.mean(); }
   std::array<double, 1> sums() const { return {sum.loss}; }
 };
@@ -58,8 +56,6 @@ class TaskPass {
         classes_(arena, config, heads.classes > 0 ? batch.tokens.sequences() : 0, heads.classes) {
     const std::size_t tokens = batch.tokens.tokens(), sequences = batch.tokens.sequences();
     const std::size_t hidden = config.hidden_size, terms = TaskPass::terms(batch);
-    std::size_t longest = 0;
-    for (std::size_t b = 0; b < sequences; ++b) longest = std::max(longest, batch.tokens.length(b));
     const std::size_t rows = heads.tags > 0 ? batch.rows.size() : heads.spans ? tokens : 0;
     rows_ = arena.matrix<T>(heads.tags > 0 ? rows : 0, hidden);
     rows_gradient_ = arena.matrix<T>(rows, hidden);
@@ -70,7 +66,7 @@ class TaskPass {
     right_ = arena.take<std::uint8_t>(std::max(terms, 2 * sequences));
     typename TrainingSpace<T>::Needs needs;
     needs.panel = kernels.panel_width;
-    EncoderPass<T>::count(needs, config, tokens, longest, training_kernels(kernels));
+    EncoderPass<T>::count(needs, config, batch.tokens, training_kernels(kernels));
     PooledHead<T>::count(needs, config, sequences, std::max<std::size_t>(heads.classes, 1));
     needs.linear(rows, std::max<std::size_t>(heads.tags, 2), hidden);
     space_ = TrainingSpace<T>(arena, needs, threads, kernels, training_kernels(kernels));
@@ -104,7 +100,7 @@ class TaskPass {
   void backward(const Team& team, const BertParameters<T>& w, const BertParameters<T>& g, std::span<T> array,
                 const TaskBatch& batch, const TaskCounts& counts, const DropoutPlan& dropout) const {
     const Matrix dstates = encoder_.gradient();
-    clear(team, array, dstates);
+    clear_gradients(team, array, dstates);
     loss(team, batch, T(1) / static_cast<T>(counts.terms));
     if (heads_.classes > 0)
       classes_.backward(team, space_, w.pooler, w.classifier, g.pooler, g.classifier, batch.tokens,
@@ -150,13 +146,6 @@ class TaskPass {
     TaskCounts counts;
     counts.add(batch);
     return counts.terms;
-  }
-
-  void clear(const Team& team, std::span<T> array, Matrix dstates) const {
-    const Share mine = team.share(array.size(), 64), rows = team.share(dstates.rows());
-    std::fill(array.data() + mine.begin, array.data() + mine.end, T(0));
-    std::fill(dstates.row(rows.begin), dstates.row(rows.end), T(0));
-    team.sync();
   }
 
   /// Row m is token rows[m]: its mask is that of its place in its sequence.
