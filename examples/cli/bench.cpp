@@ -222,8 +222,7 @@ void run(const BenchFlags& flags) {
   Session session(flags.common.threads);
   if (!flags.tokenizer.empty()) return bench_tokenizer(flags, session);
   parse_shapes(flags.shapes);
-  const KernelTable<float>& kernels =
-      flags.common.isa.empty() ? default_kernels<float>() : kernels_for(flags.common.isa);
+  const KernelTable<float>& kernels = cli::kernels(flags.common);
   const BertModel<float> model(Checkpoint::open(model_path(flags.common)), kernels, precision(flags.common),
                                session.threads);
   flags.lengths.empty() ? bench_shapes(flags, model, session) : bench_lengths(flags, model, session);

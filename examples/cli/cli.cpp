@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstring>
 
 namespace bert::cli {
@@ -111,6 +112,16 @@ std::filesystem::path shipped_file(const std::string& name) {
 std::optional<Precision> precision(const Common& common) {
   return common.precision.empty() ? std::nullopt : std::optional(precision_by_name(common.precision));
 }
+
+const KernelTable<float>& kernels(const Common& common) {
+  return common.isa.empty() ? default_kernels<float>() : kernels_for(common.isa);
+}
+
+static volatile std::sig_atomic_t interrupt = 0;
+void watch_interrupts() {
+  for (int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupt = 1; });
+}
+bool interrupted() { return interrupt != 0; }
 
 TaskOptions task_options(const Common& common) {
   return {.threads = common.threads,

@@ -59,6 +59,11 @@ std::filesystem::path model_path(const Common& common);
 std::filesystem::path shipped_file(const std::string& name);
 /// What --precision says; empty: as the model's file says.
 std::optional<Precision> precision(const Common& common);
+/// The kernels that --isa names, else the default ones.
+const KernelTable<float>& kernels(const Common& common);
+/// From now on Ctrl-C and SIGTERM do not end the program: interrupted() says that one came.
+void watch_interrupts();
+bool interrupted();
 TaskOptions task_options(const Common& common);
 std::shared_ptr<const TextModel> open_model(const Common& common);
 

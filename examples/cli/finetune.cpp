@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <charconv>
-#include <csignal>
 
 #include "cli.h"
 
@@ -17,8 +16,6 @@ struct FinetuneFlags {
   std::string task, train, dev, config, tokenizer, output;
   FinetuneOptions run;
 };
-
-volatile std::sig_atomic_t stopped = 0;
 
 /// {"step":10,"loss":0.5} as step 10  loss 0.5
 std::string for_people(const std::string& line) {
@@ -44,12 +41,12 @@ void run_finetune(const FinetuneFlags& given) {
   options.train = flags.train, options.dev = flags.dev, options.output = flags.output;
   options.model = flags.common.model, options.config = flags.config, options.tokenizer = flags.tokenizer;
   options.threads = flags.common.threads;
-  if (!flags.common.isa.empty()) options.kernels = &kernels_for(flags.common.isa);
+  options.kernels = &cli::kernels(flags.common);
   options.report = [&](const std::string& line) { print(flags.common.json ? line : for_people(line)); };
-  for (int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { stopped = 1; });
-  options.stop = [] { return stopped != 0; };
+  watch_interrupts();
+  options.stop = interrupted;
   const FinetuneResult result = finetune(options);
-  if (stopped)
+  if (interrupted())
     throw Error(
         concat("interrupted after step ", result.steps, "; \"", flags.output, "\" holds it: go on with --resume"));
   if (result.best.empty() || flags.common.json) return;
@@ -82,9 +79,8 @@ TaskMetrics evaluate_text(const EvaluateFlags& flags) {
   const bool mlm = flags.task == "mlm";
   const Checkpoint checkpoint = Checkpoint::open(model_path(flags.common));
   const Tokenizer tokenizer = load_tokenizer(checkpoint);
-  const BertForPreTraining<float> model(
-      checkpoint, flags.common.isa.empty() ? default_kernels<float>() : kernels_for(flags.common.isa),
-      precision(flags.common), Threads(flags.common.threads));
+  const BertForPreTraining<float> model(checkpoint, cli::kernels(flags.common), precision(flags.common),
+                                        Threads(flags.common.threads));
   if (mlm ? !model.has_mlm() : !model.has_nsp())
     fail("\"", checkpoint.path().string(), "\" has no head for the task ", flags.task);
   const TemporaryFolder folder;
@@ -105,11 +101,9 @@ TaskMetrics evaluate_text(const EvaluateFlags& flags) {
 void run_evaluate(const EvaluateFlags& flags) {
   const bool text = flags.task == "mlm" || flags.task == "nsp";
   if (flags.common.model.empty() && !text) throw UsageError("say what to evaluate: --model");
-  const TaskMetrics metrics =
-      text ? evaluate_text(flags)
-           : evaluate_task(task_by_name(flags.task), flags.data, flags.common.model, flags.features,
-                           flags.common.threads,
-                           flags.common.isa.empty() ? default_kernels<float>() : kernels_for(flags.common.isa));
+  const TaskMetrics metrics = text ? evaluate_text(flags)
+                                   : evaluate_task(task_by_name(flags.task), flags.data, flags.common.model,
+                                                   flags.features, flags.common.threads, cli::kernels(flags.common));
   if (flags.common.json) return print(metrics_json(metrics));
   Table table("lr");
   for (const auto& [name, value] : metrics) table.row({name, fixed(value, 4)});

@@ -27,8 +27,7 @@ void run(const InfoFlags& flags) {
   std::vector<std::size_t> lengths;
   if (!flags.lengths.empty()) lengths = parse_lengths(flags.lengths);
   const Checkpoint checkpoint = Checkpoint::open(model_path(flags.common));
-  const KernelTable<float>& kernels =
-      flags.common.isa.empty() ? default_kernels<float>() : kernels_for(flags.common.isa);
+  const KernelTable<float>& kernels = cli::kernels(flags.common);
   const BertForPreTraining<float> model(checkpoint, kernels, precision(flags.common), Threads(flags.common.threads));
   if (lengths.empty()) lengths.push_back(std::min<std::size_t>(128, model.config().max_position_embeddings));
   for (std::size_t length : lengths) check_window(length, model.config());

@@ -3,8 +3,6 @@
 
 #include <unistd.h>
 
-#include <csignal>
-
 #include "cli.h"
 
 namespace bert::cli {
@@ -17,8 +15,6 @@ struct PretrainFlags {
   PretrainRunOptions run;
   std::map<std::string, CLI::Option*> given;  // flags that a run's manifest answers for where they are left out
 };
-
-volatile std::sig_atomic_t interrupted = 0;
 
 /// The bar on stderr: loss, speed and time left.
 void show(const RunReport& report, bool wanted) {
@@ -71,17 +67,17 @@ void run(const PretrainFlags& given_flags) {
   options.corpus.assign(flags.corpus.begin(), flags.corpus.end());
   options.config = flags.config, options.tokenizer = flags.tokenizer, options.model = flags.common.model;
   options.dev = flags.dev, options.threads = flags.common.threads;
-  if (!flags.common.isa.empty()) options.kernels = &kernels_for(flags.common.isa);
+  options.kernels = &cli::kernels(flags.common);
   const std::string& progress = flags.common.progress;
   const bool bar = progress == "always" || (progress == "auto" && ::isatty(2) && !::isatty(1));
   options.report = [&](const RunReport& report) {
     flags.common.json ? print(report_json(report)) : print_for_people(report);
     show(report, bar);
   };
-  for (int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });
-  options.stop = [] { return interrupted != 0; };
+  watch_interrupts();
+  options.stop = interrupted;
   const std::uint64_t steps = pretrain(options);
-  if (interrupted)
+  if (interrupted())
     throw Error(concat("interrupted after step ", steps, "; \"", flags.output, "\" holds it: go on with --resume"));
 }
 

@@ -30,8 +30,7 @@ void run(const QuantizeFlags& flags) {
   const Checkpoint source = Checkpoint::open(model_path(common));
   QuantizeOptions options;
   options.threads = common.threads;
-  const QuantizeReport report = quantize_model(source, flags.output, texts, options,
-                                               common.isa.empty() ? default_kernels<float>() : kernels_for(common.isa));
+  const QuantizeReport report = quantize_model(source, flags.output, texts, options, cli::kernels(common));
   const auto cosine = [](double value) { return json(static_cast<float>(value)); };
   if (common.json)
     return print(concat(
