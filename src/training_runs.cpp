@@ -3,6 +3,7 @@
 #define BERT_LIBRARY_SOURCE
 #include <bert/bert.h>
 #include <bert/io/safetensors_writer.h>
+#include <bert/io/temporary_folder.h>
 #include <bert/io/text_file.h>
 #include <bert/train/corpus_builder.h>
 #include <bert/train/features.h>
@@ -16,3 +17,5 @@
 #include <bert/train/finetune_run.h>
 #include <bert/train/loss_plot.h>
 #include <bert/train/pretrain_run.h>
+#include <bert/train/run_start.h>
+#include <bert/train/verify.h>

@@ -1,8 +1,7 @@
 // bert finetune: trains a model for a task on labelled data (bert/train/finetune_run.h); bert evaluate: how good it is.
+#include <bert/io/temporary_folder.h>
 #include <bert/train/finetune_run.h>
 #include <bert/train/pretraining_evaluation.h>
-
-#include <unistd.h>
 
 #include <charconv>
 
@@ -60,20 +59,6 @@ struct EvaluateFlags {
   PretrainingEvaluation pretraining;
 };
 
-/// A folder for a file that lives as long as this.
-struct TemporaryFolder {
-  std::string path = (std::filesystem::temp_directory_path() / "bert-XXXXXX").string();
-  TemporaryFolder() {
-    if (::mkdtemp(path.data()) == nullptr) fail("cannot make the folder \"", path, "\"");
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-};
-
 /// Hidden words (mlm) or next sentences (nsp) of a text.
 TaskMetrics evaluate_text(const EvaluateFlags& flags) {
   const bool mlm = flags.task == "mlm";
@@ -86,8 +71,7 @@ TaskMetrics evaluate_text(const EvaluateFlags& flags) {
   const TemporaryFolder folder;
   CorpusOptions options;
   options.threads = flags.common.threads;
-  const Corpus corpus =
-      load_corpus<TextReader>({flags.data}, tokenizer, std::filesystem::path(folder.path) / "corpus.cache", options);
+  const Corpus corpus = load_corpus<TextReader>({flags.data}, tokenizer, folder.path() / "corpus.cache", options);
   PretrainingEvaluation evaluation = flags.pretraining;
   evaluation.seq_len = flags.features.max_length, evaluation.threads = flags.common.threads;
   const PretrainingScore score = evaluate_pretraining(model, tokenizer, corpus, evaluation);
@@ -115,8 +99,6 @@ void run_evaluate(const EvaluateFlags& flags) {
 void add_finetune(CLI::App& app) {
   const auto flags = std::make_shared<FinetuneFlags>();
   FinetuneOptions& options = flags->run;
-  options.training.rate = {5e-5, 0, 0, LearningRate::Shape::linear};
-  options.training.batch = options.training.shard = 16;
   CLI::App& command = add_command(app, "finetune", "train a model for a task on labelled data", flags, run_finetune);
   command.add_option("--task", flags->task, "classify, pair, tag, answer or similarity")->required();
   command.add_option("--train", flags->train, "data file: TSV, CSV, JSON lines, CoNLL or SQuAD; plain, .xz or .gz")

@@ -22,11 +22,12 @@ void add_pretrain(CLI::App& app);
 void add_finetune(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_train_tokenizer(CLI::App& app);
+void add_verify(CLI::App& app);
 
 constexpr Register kCommands[] = {
     add_fill_mask, add_next_sentence,   add_pseudo_perplexity, add_embed,     add_similarity, add_search,
     add_tokenize,  add_detokenize,      add_forward,           add_attention, add_info,       add_bench,
-    add_quantize,  add_train_tokenizer, add_pretrain,          add_finetune,  add_evaluate,
+    add_quantize,  add_train_tokenizer, add_pretrain,          add_finetune,  add_evaluate,   add_verify,
 };
 
 /// CLI11 takes a value "[...]" apart as a list, and the argument after "--flag=" for its value. Such arguments get a

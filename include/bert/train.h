@@ -12,6 +12,7 @@
 #include <bert/train/optimizer.h>
 #include <bert/train/trainer.h>
 #include <bert/train/pretraining.h>
+#include <bert/train/run_start.h>
 #include <bert/train/checkpoint.h>
 #include <bert/train/pretrain_run.h>
 #include <bert/train/task_data.h>
@@ -20,4 +21,5 @@
 #include <bert/train/task_pass.h>
 #include <bert/train/task_examples.h>
 #include <bert/train/finetune_run.h>
+#include <bert/train/verify.h>
 #include <bert/train/pretraining_evaluation.h>

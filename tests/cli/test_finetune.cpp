@@ -41,6 +41,8 @@ struct Data {
       all.insert(all.end(), {"--config", path("config.json"), "--tokenizer", path("words")});
     all.insert(all.end(), more.begin(), more.end());
     if (std::find(more.begin(), more.end(), "-o") == more.end()) all.insert(all.end(), {"-o", path("out")});
+    if (std::find(more.begin(), more.end(), "--threads") == more.end())
+      all.insert(all.end(), {"--threads", "1"});  // steps this small are faster alone
     return all;
   }
 };
@@ -158,6 +160,25 @@ TEST_CASE("bert finetune gives the same model with any number of threads, stoppe
   if (stopped.status == 1) CHECK(stopped.err.find("--resume") != std::string::npos);
   json_of(data.finetune("classify", train, dev, {"-o", data.path("c"), "--resume"}));
   CHECK(model("a") == model("c"));
+}
+
+TEST_CASE("bert verify replays a fine-tuning run from its parent", "[cli][finetune][verify]") {
+  Data data;
+  const std::string train = data.file("train.tsv", 60, [&] { return data.classification(); });
+  const std::string other = data.file("other.tsv", 60, [&] { return data.classification(); });
+  json_of(data.finetune("classify", train, other, {"-o", data.path("parent"), "--epochs", "1"}));
+  json_of(data.finetune("classify", train, train,
+                        {"-o", data.path("run"), "--model", data.path("parent"), "--limit", "50"}));
+  const auto verify = [&](const std::string& from, const std::string& what) {
+    return Arguments{"verify", data.path("run"), "--steps",       "1000",  "--train",
+                     what,     "--model",        data.path(from), "--json"};
+  };
+  const Json result = one_json(verify("parent", train));
+  CHECK(result == Json({{"steps", 10}, {"compared", 10}, {"weights", true}, {"same_bits", true}}));
+  check_error(verify("parent", other), 1, {"not what", "train_sha256"});
+  check_error(verify("run", train), 1, {"not what", "parent"});
+  check_error({"verify", data.path("run"), "--steps", "1", "--train", train}, 1, {"the parent"});
+  check_error({"verify", data.path("run"), "--steps", "1", "--corpus", train}, 1, {"training data"});
 }
 
 TEST_CASE("bert finetune and evaluate refuse what cannot be", "[cli][finetune]") {

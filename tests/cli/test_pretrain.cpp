@@ -184,6 +184,60 @@ TEST_CASE("bert pretrain starts from a model, and trains masked words alone", "[
   check_error({"next-sentence", "--model", corpus.output("second").string(), "the cat", "sat"}, 1);
 }
 
+/// Replaces one text by another of the same size in a model file.
+void forge(const std::filesystem::path& file, const std::string& before, const std::string& after) {
+  std::string bytes = read_text(file);
+  const std::size_t at = bytes.find(before);
+  REQUIRE(at != bytes.npos);
+  REQUIRE(before.size() == after.size());
+  write_text(file, bytes.replace(at, after.size(), after));
+}
+
+TEST_CASE("bert verify replays a pre-training run, and finds what is not from it", "[cli][pretrain][verify]") {
+  const Corpus corpus;
+  json_of(corpus.run("out"));
+  const std::string text = (corpus.scratch / "text").string();
+  const std::filesystem::path model = corpus.output() / "model.safetensors";
+  const auto verify = [&](const std::string& steps) {
+    return Arguments{"verify", corpus.output().string(), "--steps", steps, "--corpus", text, "--json", "--threads",
+                     "1"};
+  };
+  SECTION("the same bits") {
+    CHECK(one_json(verify("11")) == Json({{"steps", 11}, {"compared", 10}, {"weights", false}, {"same_bits", true}}));
+    CHECK(one_json(verify("99")) == Json({{"steps", 12}, {"compared", 12}, {"weights", true}, {"same_bits", true}}));
+  }
+  SECTION("a run that was stopped and went on keeps all its hashes") {
+    run_and_kill(corpus.run("stopped", {"--save-every", "1"}), std::chrono::milliseconds(60));
+    json_of(corpus.run("stopped", {"--save-every", "1", "--resume"}));
+    CHECK(corpus.model("stopped") == corpus.model());
+  }
+  SECTION("another corpus") {
+    write_text(text, read_text(text) + "the mat\n");
+    check_error(verify("3"), 1, {"not what", "corpus_sha256"});
+  }
+  SECTION("another seed than the manifest says") {
+    forge(model, "\\\"seed\\\":5", "\\\"seed\\\":6");
+    const RunResult result = run_bert(verify("3"));
+    CHECK(result.status == 1);
+    CHECK(result.err.find("different bits: the losses differ by step 1") != std::string::npos);
+    CHECK(result.out.find("\"same_bits\":false") != std::string::npos);
+  }
+  SECTION("one bit of a weight") {
+    std::string bytes = read_text(model);
+    bytes[bytes.size() - 4] = static_cast<char>(bytes[bytes.size() - 4] ^ 1);
+    write_text(model, bytes);
+    CHECK(run_bert(verify("11")).status == 0);  // which says nothing of the last weights
+    check_failed(run_bert(verify("12")), 1, {"the weights differ"});
+  }
+  SECTION("what was not trained") {
+    check_error({"verify", (std::filesystem::path(BERT_SOURCE_DIR) / "examples/model").string(), "--steps", "1",
+                 "--corpus", text},
+                1, {"checkpoint"});
+    check_error({"verify", corpus.output().string(), "--steps", "1"}, 1, {"corpus"});
+    check_error({"verify", corpus.output().string(), "--corpus", text}, 2, {"--steps"});
+  }
+}
+
 TEST_CASE("bert pretrain refuses what cannot be", "[cli][pretrain]") {
   const Corpus corpus;
   const std::string text = (corpus.scratch / "text").string(), config = (corpus.scratch / "config.json").string();

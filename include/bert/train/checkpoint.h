@@ -19,7 +19,10 @@ namespace bert::inline BERT_ABI {
 /// Where a run stands, beside parameters and moments.
 struct RunProgress {
   std::uint64_t steps = 0, tokens = 0;
-  std::string loss_curve;  // Pretrainer::loss_curve()
+  std::string loss_curve;                                    // Trainer::loss_curve()
+  std::vector<std::pair<std::uint64_t, std::string>> marks;  // the curve after 1, 2, …, 9, 10, 20, …, 90, 100, … steps
+
+  void take(std::uint64_t step, std::uint64_t step_tokens, const std::string& curve);
 };
 
 /// config.json as transformers writes it for this configuration.
@@ -32,6 +35,10 @@ void save_run_files(const std::filesystem::path& folder, const std::string& conf
 /// bert.training, with the progress added. Errors: as write_safetensors; what was there before stays.
 void save_checkpoint(const std::filesystem::path& folder, const ParameterLayout& layout, std::span<const float> values,
                      const AdamWState<float>& state, const RunProgress& progress, const std::string& manifest);
+
+/// Writes the model alone: nothing to go on from.
+void save_model(const std::filesystem::path& folder, const ParameterLayout& layout, std::span<const float> values,
+                const RunProgress& progress, const std::string& manifest);
 
 /// Removes what a save that was killed has left: states of other steps, files without their name.
 void remove_old_states(const std::filesystem::path& folder, std::uint64_t steps);
@@ -98,6 +105,13 @@ inline void read_floats(const SafetensorsFile& file, const std::string& name, co
 }
 }  // namespace detail
 
+BERT_INLINE void RunProgress::take(std::uint64_t step, std::uint64_t step_tokens, const std::string& curve) {
+  steps = step, tokens += step_tokens, loss_curve = curve;
+  std::uint64_t leading = step;
+  while (leading % 10 == 0) leading /= 10;
+  if (leading < 10) marks.emplace_back(step, curve);
+}
+
 BERT_INLINE std::string config_json(const BertConfig& config, const std::string& architecture) {
   std::string text = concat("{\n  \"architectures\": [", quote_json(architecture), "],\n");
   const auto add = [&](std::string_view key, const auto& value) { text += concat("  \"", key, "\": ", value, ",\n"); };
@@ -148,16 +162,24 @@ BERT_INLINE void save_checkpoint(const std::filesystem::path& folder, const Para
                     {detail::floats("adamw.m", flat, state.m.data(), layout.size()),
                      detail::floats("adamw.v", flat, state.v.data(), layout.size())});
   detail::sync_folder(folder);
+  save_model(folder, layout, values, progress, manifest);
+  remove_old_states(folder, progress.steps);
+}
+
+BERT_INLINE void save_model(const std::filesystem::path& folder, const ParameterLayout& layout,
+                            std::span<const float> values, const RunProgress& progress, const std::string& manifest) {
   std::vector<TensorRef> tensors;
   for (const ParameterInfo& info : layout.all())
     tensors.push_back(detail::floats(info.name, info.shape, values.data() + info.offset, info.size));
-  const std::string whole =
-      concat("{\"program\":", quote_json(BERT_VERSION), ",\"compiler\":", quote_json(detail::compiler()),
-             ",\"steps\":", progress.steps, ",\"tokens\":", progress.tokens,
-             ",\"loss_curve\":", quote_json(progress.loss_curve), ",\"run\":", manifest, "}");
+  std::string marks;
+  for (const auto& [step, curve] : progress.marks)
+    marks += concat(marks.empty() ? "" : ",", "[", step, ",", quote_json(curve), "]");
+  const std::string whole = concat("{\"program\":", quote_json(BERT_VERSION),
+                                   ",\"compiler\":", quote_json(detail::compiler()), ",\"steps\":", progress.steps,
+                                   ",\"tokens\":", progress.tokens, ",\"loss_curve\":", quote_json(progress.loss_curve),
+                                   ",\"loss_curve_after\":[", marks, "],\"run\":", manifest, "}");
   write_safetensors(folder / "model.safetensors", {{"format", "pt"}, {"bert.training", whole}}, std::move(tensors));
   detail::sync_folder(folder);
-  remove_old_states(folder, progress.steps);
 }
 
 BERT_INLINE void remove_old_states(const std::filesystem::path& folder, std::uint64_t steps) {
@@ -187,6 +209,13 @@ BERT_INLINE Json read_manifest(const std::filesystem::path& folder, RunProgress&
       !tokens->to(progress.tokens))
     broken();
   progress.loss_curve = curve->text;
+  progress.marks.clear();
+  if (const Json* const marks = manifest.find("loss_curve_after"))
+    for (const Json& mark : marks->members) {
+      progress.marks.emplace_back();
+      if (mark.members.size() != 2 || !mark.members[0].to(progress.marks.back().first)) broken();
+      progress.marks.back().second = mark.members[1].text;
+    }
   return manifest;
 }
 

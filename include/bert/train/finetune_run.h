@@ -4,8 +4,8 @@
 // with the best dev metric so far is kept in its subfolder `best`.
 #pragma once
 #include <bert/io/text_file.h>
-#include <bert/io/tokenizer_files.h>
 #include <bert/train/run_folder.h>
+#include <bert/train/run_start.h>
 #include <bert/train/task_examples.h>
 
 namespace bert::inline BERT_ABI {
@@ -16,11 +16,10 @@ struct FinetuneOptions {
   std::filesystem::path model;              // a checkpoint to start from, or …
   std::filesystem::path config, tokenizer;  // … a new model
   std::filesystem::path output;
-  TrainOptions training;  // rate.warmup and rate.steps are made of the following
-  double epochs = 3;
-  double warmup = 0.1;       // part of the steps
-  std::size_t limit = 0;     // examples of the training file, chosen by the seed; 0: all
-  std::size_t patience = 0;  // stop after so many evaluations without a better dev metric; 0: never
+  TrainOptions training{16, 16, {5e-5, 0, 0, LearningRate::Shape::linear}, {}, 1};
+  double epochs = 3, warmup = 0.1;  // where training.rate.steps is 0: they and their part of warm-up
+  std::size_t limit = 0;            // examples of the training file, chosen by the seed; 0: all
+  std::size_t patience = 0;         // stop after so many evaluations without a better dev metric; 0: never
   FeatureOptions features;
   std::uint64_t report_every = 10, save_every = 500;
   bool resume = false;
@@ -28,6 +27,7 @@ struct FinetuneOptions {
   const KernelTable<float>* kernels = nullptr;
   /// Called with a line for metrics.jsonl: {"step",…,"loss",…} or, after an epoch, {"step",…,"dev_…"}.
   std::function<void(const std::string& line)> report = {};
+  std::function<void(const std::string& manifest)> started = {};  // before the first step; may throw
   std::function<bool()> stop = {};
 };
 
@@ -62,21 +62,16 @@ class FinetuneRun {
         folder_(options.output, options.resume),
         threads_(options.threads),
         kernels_(options.kernels ? options.kernels : &default_kernels<float>()),
-        files_(read_tokenizer_files(options.model.empty() ? options.tokenizer : options.model)),
-        tokenizer_(load_tokenizer(files_)) {
-    if (!options.model.empty()) parent_.emplace(Checkpoint::open(options.model));
-    config_ =
-        BertConfig::from(parent_ ? ConfigReader(parent_->config_json(), concat('"', options.model.string(), '"'))
-                                 : ConfigReader(read_text(options.config), concat('"', options.config.string(), '"')));
-    if (options.features.max_length > config_.max_position_embeddings)
-      fail("sequences of ", options.features.max_length, " tokens do not fit a model with max_position_embeddings ",
-           config_.max_position_embeddings);
+        start_(options.model, options.config, options.tokenizer),
+        config_(start_.config()) {
+    start_.check_length(options.features.max_length);
     train_text_ = read_lines<TextReader>(options.train);
-    train_.emplace(options.task, train_text_, options.train.string(), tokenizer_, options.features);
+    train_.emplace(options.task, train_text_, options.train.string(), start_.tokenizer(), options.features);
     if (!options.dev.empty()) {
       FeatureOptions features = options.features;
       if (train_->labels()) features.labels = *train_->labels();
-      dev_.emplace(options.task, read_lines<TextReader>(options.dev), options.dev.string(), tokenizer_, features);
+      dev_.emplace(options.task, read_lines<TextReader>(options.dev), options.dev.string(), start_.tokenizer(),
+                   features);
     }
     if (train_->labels()) config_.id2label = train_->labels()->names();
     choose_examples();
@@ -86,24 +81,22 @@ class FinetuneRun {
     constexpr const char* architectures[] = {"BertForSequenceClassification", "BertForSequenceClassification",
                                              "BertForTokenClassification", "BertForQuestionAnswering", "BertModel"};
     config_text_ = config_json(config_, architectures[static_cast<int>(options_.task)]);
-    const std::uint64_t seed = options_.training.seed;
-    if (parent_) {
-      model_.emplace(*parent_, train_->heads(), seed, config_.initializer_range, *kernels_);
-    } else {
-      model_.emplace(config_, train_->heads(), seed, config_.initializer_range, *kernels_);
-    }
+    model_.emplace(start_.model(train_->heads(), options_.training.seed, *kernels_));
     TrainOptions training = options_.training;
-    const double examples = options_.epochs * static_cast<double>(chosen_.size());
-    training.rate.steps = static_cast<std::uint64_t>(examples / static_cast<double>(training.batch) + 0.999999);
-    training.rate.warmup = static_cast<std::uint64_t>(options_.warmup * static_cast<double>(training.rate.steps));
+    if (training.rate.steps == 0) {
+      const double examples = options_.epochs * static_cast<double>(chosen_.size());
+      training.rate.steps = static_cast<std::uint64_t>(examples / static_cast<double>(training.batch) + 0.999999);
+      training.rate.warmup = static_cast<std::uint64_t>(options_.warmup * static_cast<double>(training.rate.steps));
+    }
     if (training.rate.steps == 0) fail("a run needs at least one step");
     trainer_.emplace(
         *model_, training, [this](std::uint64_t first, std::size_t count) { return batch(first, count); }, threads_);
-    save_run_files(options_.output, config_text_, files_);
+    save_run_files(options_.output, config_text_, start_.files());
     const std::string manifest = manifest_of(training);
     folder_.go_on(manifest, model_->layout(), model_->values(), trainer_->state());
     trainer_->set_loss_curve(folder_.progress().loss_curve);
     for (const std::string& line : folder_.open_metrics()) recall(line);
+    if (options_.started) options_.started(manifest);
     steps(training, manifest);
     return result_;
   }
@@ -139,14 +132,11 @@ class FinetuneRun {
   std::string manifest_of(const TrainOptions& training) const {
     return concat("{\"task\":", quote_json(name_of(options_.task)),
                   ",\"train_sha256\":", quote_json(sha256_hex(train_text_)),
-                  ",\"tokenizer_sha256\":", quote_json(sha256_hex(tokenizer_.to_json())),
-                  ",\"parent\":", parent_ ? quote_json(parent_->tensor_digest()) : "null",
-                  ",\"config_sha256\":", quote_json(sha256_hex(config_text_)), ",\"seed\":", training.seed,
-                  ",\"steps\":", training.rate.steps, ",\"batch\":", training.batch, ",\"shard\":", training.shard,
-                  ",\"lr\":", training.rate.peak, ",\"warmup\":", training.rate.warmup,
-                  ",\"weight_decay\":", training.adamw.weight_decay, ",\"clip\":", training.adamw.clip,
-                  ",\"max_length\":", options_.features.max_length, ",\"stride\":", options_.features.stride,
-                  ",\"limit\":", options_.limit, ",\"numerics_version\":", numerics_version, "}");
+                  ",\"tokenizer_sha256\":", quote_json(sha256_hex(start_.tokenizer().to_json())),
+                  ",\"parent\":", start_.parent_json(), ",\"config_sha256\":", quote_json(sha256_hex(config_text_)),
+                  ",", training_json(training), ",\"max_length\":", options_.features.max_length,
+                  ",\"stride\":", options_.features.stride, ",\"limit\":", options_.limit,
+                  ",\"numerics_version\":", numerics_version, "}");
   }
 
   void steps(const TrainOptions& training, const std::string& manifest) {
@@ -155,17 +145,18 @@ class FinetuneRun {
     bool stopped = false;
     while (trainer_->state().steps < training.rate.steps && !stopped) {
       const auto step = trainer_->step();
-      folder_.progress().steps = step.step, folder_.progress().tokens += step.tokens;
+      folder_.progress().take(step.step, step.tokens, trainer_->loss_curve());
       loss.add(step.loss);
       const bool last = step.step == training.rate.steps;
       stopped = options_.stop && options_.stop();
-      if (last || stopped || step.step % options_.report_every == 0) {
+      const auto due = [&](std::uint64_t every) { return last || stopped || (every > 0 && step.step % every == 0); };
+      if (due(options_.report_every)) {
         give(concat("{\"step\":", step.step, ",\"loss\":", loss.total(), ",\"lr\":", step.rate, "}"));
         loss = {};
       }
       const bool evaluate = dev_ && (last || step.step % epoch_steps == 0);
       if (evaluate) stopped |= evaluate_dev(step.step, manifest);
-      if (last || stopped || step.step % options_.save_every == 0) save(options_.output, manifest);
+      if (due(options_.save_every)) save(manifest);
     }
     result_.steps = trainer_->state().steps;
   }
@@ -199,8 +190,9 @@ class FinetuneRun {
     for (const auto& [name, value] : metrics) line += concat(",\"dev_", name, "\":", value);
     give(line + "}");
     if (take(metrics, step)) {
-      save_run_files(options_.output / "best", config_text_, files_);
-      save(options_.output / "best", manifest);
+      save_run_files(options_.output / "best", config_text_, start_.files());
+      save_model(options_.output / "best", model_->layout(), std::as_const(*model_).values(), folder_.progress(),
+                 manifest);
     }
     return options_.patience > 0 && without_progress_ >= options_.patience;
   }
@@ -209,10 +201,9 @@ class FinetuneRun {
     folder_.add_metrics(line);
     if (options_.report) options_.report(line);
   }
-  void save(const std::filesystem::path& folder, const std::string& manifest) {
-    folder_.progress().loss_curve = trainer_->loss_curve();
-    save_checkpoint(folder, model_->layout(), std::as_const(*model_).values(), trainer_->state(), folder_.progress(),
-                    manifest);
+  void save(const std::string& manifest) {
+    save_checkpoint(options_.output, model_->layout(), std::as_const(*model_).values(), trainer_->state(),
+                    folder_.progress(), manifest);
     folder_.draw(concat("Fine-tuning: ", name_of(options_.task)));
   }
 
@@ -220,9 +211,7 @@ class FinetuneRun {
   RunFolder folder_;
   Threads threads_;
   const KernelTable<float>* kernels_;
-  TokenizerFiles files_;
-  Tokenizer tokenizer_;
-  std::optional<Checkpoint> parent_;
+  RunStart start_;
   BertConfig config_;
   std::string train_text_, config_text_;
   std::optional<TaskExamples> train_, dev_;

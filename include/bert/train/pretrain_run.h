@@ -5,11 +5,11 @@
 // a run with another corpus, tokenizer, seed or hyper-parameter is refused.
 #pragma once
 #include <bert/io/text_file.h>
-#include <bert/io/tokenizer_files.h>
 #include <bert/train/corpus_builder.h>
 #include <bert/train/pretraining.h>
 #include <bert/train/pretraining_data.h>
 #include <bert/train/run_folder.h>
+#include <bert/train/run_start.h>
 
 namespace bert::inline BERT_ABI {
 
@@ -39,6 +39,7 @@ struct PretrainRunOptions {
   const KernelTable<float>* kernels = nullptr;  // null: default_kernels()
   std::function<void(const RunReport&)> report = {};
   std::function<void(const CorpusCounts&)> tokenizing = {};
+  std::function<void(const std::string& manifest)> started = {};  // before the first step; may throw
   std::function<bool()> stop = {};  // asked after every step; true: write a checkpoint and return
 };
 
@@ -70,55 +71,37 @@ class PretrainRun {
       : options_(options),
         folder_(options.output, options.resume),
         threads_(options.threads),
-        kernels_(options.kernels ? options.kernels : &default_kernels<float>()) {
+        kernels_(options.kernels ? options.kernels : &default_kernels<float>()),
+        start_(options.model, options.config, options.tokenizer) {
     if (options.training.rate.steps == 0) fail("a run needs at least one step");
     if (options.corpus.empty()) fail("a run needs a corpus to train on");
-    files_ = read_tokenizer_files(options.model.empty() ? options.tokenizer : options.model);
-    tokenizer_.emplace(load_tokenizer(files_));
-    if (!options.model.empty()) parent_.emplace(Checkpoint::open(options.model));
+    start_.check_length(options.seq_len);
     const BertHeads heads{.mlm = true, .nsp = options.objective == PretrainingObjective::bert};
-    const std::uint64_t seed = options.training.seed;
-    if (parent_) {
-      model_.emplace(*parent_, heads, seed, BertConfig::from(parent_->config()).initializer_range, *kernels_);
-    } else {
-      const BertConfig config =
-          BertConfig::from(ConfigReader(read_text(options.config), concat('"', options.config.string(), '"')));
-      model_.emplace(config, heads, seed, config.initializer_range, *kernels_);
-    }
-    check_sizes();
+    model_.emplace(start_.model(heads, options.training.seed, *kernels_));
   }
 
   std::uint64_t run() {
     const char* const architecture =
         options_.objective == PretrainingObjective::bert ? "BertForPreTraining" : "BertForMaskedLM";
-    save_run_files(options_.output, config_json(model_->config(), architecture), files_);
+    save_run_files(options_.output, config_json(model_->config(), architecture), start_.files());
     corpus_.emplace(open_corpus(options_.corpus, "corpus.cache"));
     manifest_ = manifest();
-    data_.emplace(*corpus_, *tokenizer_, data_options(options_.training.seed));
+    data_.emplace(*corpus_, start_.tokenizer(), data_options(options_.training.seed));
     trainer_.emplace(
         *model_, options_.training,
         [this](std::uint64_t first, std::size_t count) { return data_->sequences(first, count); }, threads_);
     folder_.go_on(manifest_, model_->layout(), model_->values(), trainer_->state());
     trainer_->set_loss_curve(folder_.progress().loss_curve);
     folder_.open_metrics();
+    if (options_.started) options_.started(manifest_);
     return steps();
   }
 
  private:
-  void check_sizes() const {
-    const BertConfig& config = model_->config();
-    if (tokenizer_->vocab_size() > config.vocab_size)
-      fail("the tokenizer has ", tokenizer_->vocab_size(), " tokens, vocab_size in the model's config is ",
-           config.vocab_size);
-    if (options_.seq_len > config.max_position_embeddings)
-      fail("sequences of ", options_.seq_len, " tokens do not fit a model with max_position_embeddings ",
-           config.max_position_embeddings);
-  }
-
   Corpus open_corpus(const std::vector<std::filesystem::path>& files, const char* cache) const {
     CorpusOptions options;
     options.threads = options_.threads, options.progress = options_.tokenizing;
-    return load_corpus<TextReader>(files, *tokenizer_, options_.output / cache, options);
+    return load_corpus<TextReader>(files, start_.tokenizer(), options_.output / cache, options);
   }
   PretrainingOptions data_options(std::uint64_t seed) const {
     PretrainingOptions options;
@@ -129,22 +112,16 @@ class PretrainRun {
 
   /// What the run is made of: equal manifests, equal bits.
   std::string manifest() const {
-    const TrainOptions& training = options_.training;
-    constexpr const char* shapes[] = {"constant", "linear", "cosine"};
     std::string corpus;
     for (const std::string& hash : corpus_->identity().files_sha256)
       corpus += concat(corpus.empty() ? "" : ",", quote_json(hash));
-    return concat(
-        "{\"objective\":", options_.objective == PretrainingObjective::bert ? "\"bert\"" : "\"mlm\"",
-        ",\"corpus_sha256\":[", corpus, "],\"tokenizer_sha256\":", quote_json(corpus_->identity().tokenizer_sha256),
-        ",\"parent\":", parent_ ? quote_json(parent_->tensor_digest()) : "null",
-        ",\"config_sha256\":", quote_json(sha256_hex(config_json(model_->config(), ""))), ",\"seed\":", training.seed,
-        ",\"steps\":", training.rate.steps, ",\"batch\":", training.batch, ",\"shard\":", training.shard,
-        ",\"seq_len\":", options_.seq_len, ",\"lr\":", training.rate.peak, ",\"warmup\":", training.rate.warmup,
-        ",\"schedule\":", quote_json(shapes[static_cast<int>(training.rate.shape)]),
-        ",\"weight_decay\":", training.adamw.weight_decay, ",\"beta1\":", training.adamw.beta1,
-        ",\"beta2\":", training.adamw.beta2, ",\"eps\":", training.adamw.eps, ",\"clip\":", training.adamw.clip,
-        ",\"numerics_version\":", numerics_version, "}");
+    return concat("{\"objective\":", options_.objective == PretrainingObjective::bert ? "\"bert\"" : "\"mlm\"",
+                  ",\"corpus_sha256\":[", corpus,
+                  "],\"tokenizer_sha256\":", quote_json(corpus_->identity().tokenizer_sha256),
+                  ",\"parent\":", start_.parent_json(),
+                  ",\"config_sha256\":", quote_json(sha256_hex(config_json(model_->config(), ""))),
+                  ",\"seq_len\":", options_.seq_len, ",", training_json(options_.training),
+                  ",\"numerics_version\":", numerics_version, "}");
   }
 
   std::uint64_t steps() {
@@ -155,7 +132,8 @@ class PretrainRun {
     report.steps = options_.training.rate.steps;
     while (trainer_->state().steps < report.steps) {
       const StepReport<PretrainingLoss> step = trainer_->step();
-      tokens += step.tokens, folder_.progress().tokens += step.tokens, folder_.progress().steps = step.step;
+      tokens += step.tokens;
+      folder_.progress().take(step.step, step.tokens, trainer_->loss_curve());
       report.loss.add(step.loss);
       const bool last = step.step == report.steps, stopped = options_.stop && options_.stop();
       const auto due = [&](std::uint64_t every) { return last || (every > 0 && step.step % every == 0); };
@@ -176,7 +154,8 @@ class PretrainRun {
   void evaluate(RunReport report) {
     if (dev_.empty()) {
       dev_corpus_.emplace(open_corpus({options_.dev}, "dev.cache"));
-      const PretrainingData data(*dev_corpus_, *tokenizer_, data_options(0));  // the same sequences for every run
+      const PretrainingData data(*dev_corpus_, start_.tokenizer(),
+                                 data_options(0));  // the same sequences for every run
       for (std::size_t done = 0; done < options_.dev_sequences; done += 16)
         dev_.push_back(data.sequences(done, std::min<std::size_t>(16, options_.dev_sequences - done)));
     }
@@ -191,7 +170,6 @@ class PretrainRun {
   }
 
   void save() {
-    folder_.progress().loss_curve = trainer_->loss_curve();
     save_checkpoint(options_.output, model_->layout(), std::as_const(*model_).values(), trainer_->state(),
                     folder_.progress(), manifest_);
     folder_.draw("Pre-training: mean loss of masked words and next sentences");
@@ -201,9 +179,7 @@ class PretrainRun {
   RunFolder folder_;
   Threads threads_;
   const KernelTable<float>* kernels_;
-  TokenizerFiles files_;
-  std::optional<Tokenizer> tokenizer_;
-  std::optional<Checkpoint> parent_;
+  RunStart start_;
   std::optional<TrainableBert<float>> model_;
   std::optional<Corpus> corpus_, dev_corpus_;
   std::optional<PretrainingData> data_;
@@ -228,19 +204,8 @@ BERT_INLINE std::string report_json(const RunReport& report) {
 }
 
 BERT_INLINE void options_of_run(const Json& manifest, PretrainRunOptions& options) {
-  const auto read = [&](const char* key, auto& out) {
-    if (const Json* const value = manifest.find(key)) value->to(out);
-  };
-  TrainOptions& training = options.training;
-  read("seed", training.seed), read("steps", training.rate.steps), read("batch", training.batch);
-  read("shard", training.shard), read("seq_len", options.seq_len), read("lr", training.rate.peak);
-  read("warmup", training.rate.warmup), read("weight_decay", training.adamw.weight_decay);
-  read("beta1", training.adamw.beta1), read("beta2", training.adamw.beta2), read("eps", training.adamw.eps);
-  read("clip", training.adamw.clip);
-  if (const Json* const shape = manifest.find("schedule"))
-    training.rate.shape = shape->text == "constant" ? LearningRate::Shape::constant
-                          : shape->text == "cosine" ? LearningRate::Shape::cosine
-                                                    : LearningRate::Shape::linear;
+  read_training(manifest, options.training);
+  if (const Json* const length = manifest.find("seq_len")) length->to(options.seq_len);
   if (const Json* const objective = manifest.find("objective"))
     options.objective = objective->text == "mlm" ? PretrainingObjective::mlm : PretrainingObjective::bert;
 }

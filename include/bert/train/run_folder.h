@@ -2,6 +2,7 @@
 #pragma once
 #include <bert/train/checkpoint.h>
 #include <bert/train/loss_plot.h>
+#include <bert/train/run_start.h>
 
 #include <fstream>
 
@@ -53,16 +54,8 @@ BERT_INLINE void RunFolder::go_on(const std::string& manifest, const ParameterLa
                                   AdamWState<float>& state) {
   if (!resume_ || !has_checkpoint(path_)) return;
   const Json whole = read_manifest(path_, progress_);
-  const Json mine = parse_json(manifest, "the manifest"), &other = *whole.find("run");
-  const auto text = [](const Json* json) {
-    std::string all = json ? json->text : "nothing";
-    for (std::size_t i = 0; json && i < json->members.size(); ++i) all += concat(i ? ", " : "", json->members[i].text);
-    return all;
-  };
-  for (const Json& value : mine.members)
-    if (const Json* const before = other.find(value.name); text(before) != text(&value))
-      fail("cannot go on with the run in \"", path_.string(), "\": its ", value.name, " is ", text(before),
-           ", now it is ", text(&value));
+  const std::string difference = manifest_difference(*whole.find("run"), parse_json(manifest, "the manifest"));
+  if (!difference.empty()) fail("cannot go on with the run in \"", path_.string(), "\": ", difference);
   load_checkpoint(path_, layout, values, state);
   remove_old_states(path_, progress_.steps);
 }
