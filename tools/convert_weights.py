@@ -70,6 +70,26 @@ def parse_json(text, what):
 
 def read_safetensors(path):
     """{name: Tensor} of one file; the bytes stay on disk until asked for. The safetensors package checks the file."""
+    header, start = read_header(path)
+    tensors = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        if entry["dtype"] not in SIZE_OF:
+            raise ConversionError(f"{path}: {name} is {entry['dtype']}; known are {', '.join(SIZE_OF)}")
+        begin, end = entry["data_offsets"]
+
+        def read(begin=start + begin, size=end - begin):
+            with open(path, "rb") as file:
+                file.seek(begin)
+                return file.read(size)
+
+        tensors[name] = Tensor(entry["dtype"], entry["shape"], read)
+    return tensors
+
+
+def read_header(path):
+    """The header of a file, and where its data begin."""
     import safetensors
 
     try:
@@ -79,22 +99,7 @@ def read_safetensors(path):
         raise ConversionError(f"cannot read {path}: {error}") from None
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-    tensors = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        if entry["dtype"] not in SIZE_OF:
-            raise ConversionError(f"{path}: {name} is {entry['dtype']}; known are {', '.join(SIZE_OF)}")
-        begin, end = entry["data_offsets"]
-
-        def read(begin=8 + length + begin, size=end - begin):
-            with open(path, "rb") as file:
-                file.seek(begin)
-                return file.read(size)
-
-        tensors[name] = Tensor(entry["dtype"], entry["shape"], read)
-    return tensors
+        return json.loads(file.read(length)), 8 + length
 
 
 def read_pickle(path):
@@ -398,6 +403,9 @@ def convert(source, output, dtype="keep", lowercase=None, note=None):
         "files": {str(path.relative_to(folder)): sha256_of(path) for path in sorted(used)},
         "source": folder.resolve().name if os.path.isdir(source) else source,
     }
+    if weight_files == ["model.safetensors"]:  # a checkpoint of our own training keeps its manifest
+        said = read_header(model_folder / "model.safetensors")[0].get("__metadata__", {})
+        metadata |= {key: value for key, value in said.items() if key == "bert.training"}
     if licence := licence_of(folder):
         provenance["licence"] = licence
     if note:

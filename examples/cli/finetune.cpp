@@ -41,6 +41,7 @@ void run_finetune(const FinetuneFlags& given) {
   options.model = flags.common.model, options.config = flags.config, options.tokenizer = flags.tokenizer;
   options.threads = flags.common.threads;
   options.kernels = &cli::kernels(flags.common);
+  options.training.precision = precision(flags.common).value_or(Precision::fp32);
   options.report = [&](const std::string& line) { print(flags.common.json ? line : for_people(line)); };
   watch_interrupts();
   options.stop = interrupted;

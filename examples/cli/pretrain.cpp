@@ -62,6 +62,7 @@ void run(const PretrainFlags& given_flags) {
   options.training.rate.shape = flags.schedule == "constant" ? LearningRate::Shape::constant
                                 : flags.schedule == "cosine" ? LearningRate::Shape::cosine
                                                              : LearningRate::Shape::linear;
+  options.training.precision = precision(flags.common).value_or(Precision::fp32);
   options.output = flags.output;
   if (options.resume && has_checkpoint(options.output)) take_from_manifest(flags);
   options.corpus.assign(flags.corpus.begin(), flags.corpus.end());
@@ -106,6 +107,8 @@ void add_pretrain(CLI::App& app) {
       command.add_option("--shard", options.training.shard, "sequences whose gradients are computed at a time")
           ->check(positive());
   given["seq_len"] = command.add_option("--seq-len", options.seq_len, "most tokens of a sequence")->check(positive());
+  given["mask_prob"] = command.add_option("--mask-prob", options.mask_prob, "part of the tokens to predict (0.15)")
+                           ->check(CLI::Range(0.0, 1.0));
   given["lr"] = command.add_option("--lr", options.training.rate.peak, "highest learning rate");
   given["warmup"] =
       command.add_option("--warmup", options.training.rate.warmup, "steps until it is reached")->check(whole_number(0));
@@ -114,6 +117,7 @@ void add_pretrain(CLI::App& app) {
   given["weight_decay"] =
       command.add_option("--weight-decay", options.training.adamw.weight_decay, "AdamW's, of matrices");
   given["clip"] = command.add_option("--clip", options.training.adamw.clip, "largest norm of the gradient; 0: any");
+  given["precision"] = command.get_option("--precision");
   given["seed"] = command.add_option("--seed", options.training.seed, "of everything random")->check(whole_number(0));
   command.add_option("--report-every", options.report_every, "steps a report")->check(positive());
   command.add_option("--save-every", options.save_every, "steps a checkpoint")->check(positive());

@@ -238,6 +238,17 @@ TEST_CASE("bert verify replays a pre-training run, and finds what is not from it
   }
 }
 
+TEST_CASE("bert pretrain --precision bf16 is part of the run", "[cli][pretrain][bf16]") {
+  const Corpus corpus;
+  json_of(corpus.run("half", {"--isa", "scalar", "--precision", "bf16"}));
+  json_of(corpus.run("full", {"--isa", "scalar"}));
+  CHECK(corpus.model("half") != corpus.model("full"));
+  check_error(corpus.run("half", {"--isa", "scalar", "--resume", "--precision", "fp32"}), 1,
+              {"its precision is bf16, now it is fp32"});
+  json_of(corpus.run("half", {"--isa", "scalar", "--resume"}));
+  check_error(corpus.run("other", {"--precision", "int8"}), 1, {"not in int8"});
+}
+
 TEST_CASE("bert pretrain refuses what cannot be", "[cli][pretrain]") {
   const Corpus corpus;
   const std::string text = (corpus.scratch / "text").string(), config = (corpus.scratch / "config.json").string();

@@ -20,9 +20,9 @@ struct Space {
   bert::TrainingSpace<double> space;
 
   Space() {
-    bert::TrainingSpace<double>::Needs needs;
     const auto& kernels = bert::default_kernels<double>();
-    needs.linear(200, 40, 40), needs.sums(200, 80), needs.head = 1000;
+    bert::TrainingSpace<double>::Needs needs(kernels, bert::Precision::fp32);
+    needs.linear(200, 40, 40), needs.sums(200, 80), needs.scratch = 1000;
     bert::Arena counting;
     bert::TrainingSpace<double>(counting, needs, 1, kernels, bert::training_kernels(kernels));
     memory = bert::make_aligned<std::byte>(counting.bytes());

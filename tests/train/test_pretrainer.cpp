@@ -1,6 +1,7 @@
 // Training steps: a falling loss, and the same bits whatever the threads and the instruction set.
 #include "support/catch.h"
 #include "support/matrix.h"
+#include "train/repeating.h"
 
 #include <bert/train/pretraining.h>
 
@@ -8,43 +9,9 @@ using namespace tests;
 
 namespace {
 
-bert::BertConfig small_config() {
-  bert::BertConfig config;
-  config.vocab_size = 60, config.hidden_size = 48, config.num_hidden_layers = 2, config.num_attention_heads = 3;
-  config.intermediate_size = 80, config.max_position_embeddings = 32;
-  return config;
-}
-
-/// Sequences whose words repeat: the masked word is the one that stands three places before. Their pairs are labelled
-/// by the word after [CLS].
-bert::PretrainingBatch repeating(std::uint64_t first, std::size_t count) {
-  bert::PretrainingBatch batch;
-  for (std::size_t b = 0; b < count; ++b) {
-    Random random(first + b);
-    std::vector<std::int32_t> ids{1};
-    const std::size_t length = 8 + random.below(20), start = batch.tokens.tokens();
-    for (std::size_t t = 1; t < length; ++t)
-      ids.push_back(t < 4 ? 5 + static_cast<std::int32_t>(random.below(50)) : ids[t - 3]);
-    const std::size_t hidden = 4 + random.below(length - 4);
-    batch.masked.push_back(start + hidden), batch.masked_ids.push_back(ids[hidden]);
-    batch.next_sentence.push_back(ids[1] < 30 ? 0 : 1);
-    ids[hidden] = 4;
-    batch.tokens.add(ids);
-    batch.sequence_index.push_back(static_cast<std::uint32_t>(first + b));
-  }
-  return batch;
-}
-
-bert::TrainOptions small_options() {
-  bert::TrainOptions options;
-  options.batch = 11, options.shard = 4;  // the last shard is cut
-  options.rate = {3e-3, 5, 300, bert::LearningRate::Shape::linear};
-  return options;
-}
-
 std::vector<float> after_steps(const bert::KernelTable<float>& kernels, int threads, int steps, std::string* curve) {
-  bert::TrainableBert<float> model(small_config(), {.mlm = true, .nsp = true}, 7, 0.05, kernels);
-  bert::Pretrainer<float> trainer(model, small_options(), repeating, bert::Threads(threads));
+  bert::TrainableBert<float> model(repeating_config(), {.mlm = true, .nsp = true}, 7, 0.05, kernels);
+  bert::Pretrainer<float> trainer(model, repeating_options(), repeating, bert::Threads(threads));
   for (int i = 0; i < steps; ++i) trainer.step();
   *curve = trainer.loss_curve();
   return {model.values().begin(), model.values().end()};
@@ -64,8 +31,8 @@ TEST_CASE("weights after 20 steps are the same bits for every number of threads 
 }
 
 TEST_CASE("training learns: the loss falls, on sequences it has not seen too", "[train]") {
-  bert::TrainableBert<float> model(small_config(), {.mlm = true, .nsp = true}, 7, 0.05);
-  bert::Pretrainer<float> trainer(model, small_options(), repeating);
+  bert::TrainableBert<float> model(repeating_config(), {.mlm = true, .nsp = true}, 7, 0.05);
+  bert::Pretrainer<float> trainer(model, repeating_options(), repeating);
   const std::vector<bert::PretrainingBatch> unseen{repeating(1000000, 50)};
   const bert::PretrainingLoss before = trainer.evaluate(unseen);
   CHECK(before.mlm.mean() == Approx(std::log(60)).epsilon(0.1));
@@ -78,8 +45,8 @@ TEST_CASE("training learns: the loss falls, on sequences it has not seen too", "
 }
 
 TEST_CASE("a loss that is no number stops the step and changes nothing", "[train]") {
-  bert::TrainableBert<float> model(small_config(), {.mlm = true, .nsp = true}, 7, 0.05);
-  bert::Pretrainer<float> trainer(model, small_options(), repeating);
+  bert::TrainableBert<float> model(repeating_config(), {.mlm = true, .nsp = true}, 7, 0.05);
+  bert::Pretrainer<float> trainer(model, repeating_options(), repeating);
   model.values()[100] = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> before(model.values().begin(), model.values().end());
   CHECK_THROWS_WITH(trainer.step(), Catch::Matchers::Contains("step 1: the loss is"));

@@ -98,7 +98,7 @@ kernels::TrainingAttentionArgs<T> training_head(const Team& team, const Training
           T(1) / std::sqrt(static_cast<T>(size)),
           dropout.mask(b),
           head * length * Dropout::row_elements(length),
-          space.heads.row(static_cast<std::size_t>(team.rank()))};
+          space.scratch.row(static_cast<std::size_t>(team.rank()))};
 }
 }  // namespace detail
 

@@ -154,26 +154,40 @@ class Linear {
 
 // --- Training: the same layer on a row-major weight that changes from step to step, and its gradients ----------------
 
+/// Sets the last panel of n packed columns to 0 where it is not full, before its rows up to `end` are packed.
+template <class T>
+void clear_padding(const TrainingSpace<T>& space, std::size_t n, std::size_t k, std::size_t end) {
+  const std::size_t width = space.products.panel, depth = space.products.depth(k);
+  if (end == n && n % width != 0) std::fill_n(space.packed + n / width * width * depth, width * depth, T(0));
+}
+
 /// The panels of packed columns that this thread packs: of x [K, N], the right side of a product a x.
 template <class T>
 void pack_columns(const Team& team, const TrainingSpace<T>& space, TensorView<const T, 2> x) {
-  const std::size_t width = space.kernels->panel_width;
-  const Share panels = team.share((x.columns() + width - 1) / width);
-  space.training->pack_columns(
-      {x.data(), x.row_stride(), x.rows(), x.columns(), panels.begin, panels.end, space.packed});
+  const std::size_t width = space.products.panel, k = x.rows(), n = x.columns();
+  const Share panels = team.share((n + width - 1) / width);
+  if (!space.products.bf16)
+    return space.training->pack_columns({x.data(), x.row_stride(), k, n, panels.begin, panels.end, space.packed});
+  T* const turned = space.scratch.row(static_cast<std::size_t>(team.rank()));  // a panel's columns as rows [width, K]
+  for (std::size_t panel = panels.begin; panel < panels.end; ++panel) {
+    const std::size_t first = panel * width, count = std::min(width, n - first);
+    space.training->transpose({x.data() + first, x.row_stride(), k, count, turned, k});
+    clear_padding(space, n, k, first + count);
+    space.products.pack({turned, k, first, count, k, space.packed});
+  }
 }
 
 /// c [M, N] = a [M, K] packed + residual [M, N], for the K x N matrix packed in space.packed. Waits before and after.
 template <class T>
 void multiply_packed(const Team& team, const TrainingSpace<T>& space, TensorView<const T, 2> a, const T* bias,
                      TensorView<T, 2> c, TensorView<const T, 2> residual) {
-  const std::size_t width = space.kernels->panel_width;
+  const std::size_t width = space.products.panel;
   team.sync();
   share_product<T>(
       team,
       {a.data(), a.row_stride(), space.packed, bias, residual.data(), residual.row_stride(), c.data(), c.row_stride(),
        a.rows(), c.columns(), a.columns(), 0, (c.columns() + width - 1) / width, Activation::linear},
-      space.kernels->gemm);
+      space.products.gemm);
   team.sync();
 }
 
@@ -181,12 +195,11 @@ void multiply_packed(const Team& team, const TrainingSpace<T>& space, TensorView
 template <class T>
 void linear_forward(const Team& team, const TrainingSpace<T>& space, TensorView<const T, 2> weight, const T* bias,
                     TensorView<const T, 2> x, TensorView<T, 2> out, TensorView<const T, 2> residual = {}) {
-  const std::size_t width = space.kernels->panel_width, k = weight.columns(), n = weight.rows();
-  const Share rows = team.share(n, width);
+  const std::size_t k = weight.columns(), n = weight.rows();
+  const Share rows = team.share(n, space.products.panel);
   if (rows.end > rows.begin) {
-    if (rows.end == n && n % width != 0)  // the cut panel's padding
-      std::fill_n(space.packed + n / width * width * k, width * k, T(0));
-    space.kernels->pack(
+    clear_padding(space, n, k, rows.end);
+    space.products.pack(
         {weight.row(rows.begin), weight.row_stride(), rows.begin, rows.end - rows.begin, k, space.packed});
   }
   multiply_packed(team, space, x, bias, out, residual);

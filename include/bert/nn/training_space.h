@@ -9,6 +9,7 @@
 #include <bert/core/tensor.h>
 #include <bert/core/workspace.h>
 #include <bert/kernels.h>
+#include <bert/quant/precision.h>
 
 #include <vector>
 
@@ -16,24 +17,57 @@ namespace bert::inline BERT_ABI {
 
 using kernels::TrainingKernels;
 
+/// The matrix products of a training pass: in T, or (float only) on bfloat16 numbers with sums in float, as PyTorch's
+/// autocast has them; parameters and gradients are T all the same.
+template <class T>
+struct TrainingProducts {
+  std::size_t panel = 1;  // columns of a packed panel
+  void (*pack)(const kernels::PackArgs<T>&) = nullptr;
+  void (*gemm)(const kernels::GemmArgs<T>&) = nullptr;
+  bool bf16 = false;
+
+  TrainingProducts() = default;
+  /// Error where the kernels have no products of bfloat16.
+  TrainingProducts(const KernelTable<T>& table, Precision precision)
+      : panel(table.panel_width), pack(table.pack), gemm(table.gemm), bf16(precision == Precision::bf16) {
+    if (precision == Precision::int8) fail("training is in fp32 or bf16, not in int8");
+    if (!bf16) return;
+    if constexpr (std::is_same_v<T, float>) {
+      if (!table.bf16) fail("the instruction set ", table.name, " has no products of bfloat16 to train with");
+      panel = table.bf16->panel_width, pack = table.bf16->pack, gemm = table.bf16->gemm;
+    } else {
+      fail("training in double has no products of bfloat16");
+    }
+  }
+  /// Elements of T that one packed column of k numbers takes.
+  std::size_t depth(std::size_t k) const { return bf16 ? (k + 1) / 2 : k; }
+};
+
 template <class T>
 struct TrainingSpace {
   const KernelTable<T>* kernels = nullptr;
   const TrainingKernels<T>* training = nullptr;
-  T* packed = nullptr;     // one operand of a product, packed
-  T* turned = nullptr;     // one transposed matrix
-  T* partials = nullptr;   // sums of blocks of 64 rows
-  TensorView<T, 2> heads;  // [threads, scratch of one head]
+  TrainingProducts<T> products;
+  T* packed = nullptr;       // one operand of a product, packed
+  T* turned = nullptr;       // one transposed matrix
+  T* partials = nullptr;     // sums of blocks of 64 rows
+  TensorView<T, 2> scratch;  // [threads, of one head, or of one panel of bfloat16]
 
   /// Elements of each that a model needs: it names its products and row operations, then take() lays them out.
   struct Needs {
-    std::size_t panel = 1, packed = 0, turned = 0, partials = 0, head = 0;
+    TrainingProducts<T> products;
+    std::size_t packed = 0, turned = 0, partials = 0, scratch = 0;
+
+    Needs(const KernelTable<T>& table, Precision precision) : products(table, precision) {}
 
     /// linear_forward and linear_backward of `rows` rows with a weight [N, K].
     void linear(std::size_t rows, std::size_t n, std::size_t k) {
-      const auto padded = [&](std::size_t count) { return (count + panel - 1) / panel * panel; };
+      const auto padded = [&](std::size_t count) {
+        return (count + products.panel - 1) / products.panel * products.panel;
+      };
       packed = std::max(packed, std::max(padded(n) * k, padded(k) * std::max(n, rows)));
       turned = std::max(turned, n * rows);
+      if (products.bf16) scratch = std::max(scratch, products.panel * std::max(n, rows));
       sums(rows, n);
     }
     /// sum_rows or, with 2 * columns, layer_norm_backward.
@@ -47,10 +81,11 @@ struct TrainingSpace {
                 const TrainingKernels<T>& training_table)
       : kernels(&table),
         training(&training_table),
+        products(needs.products),
         packed(arena.take<T>(needs.packed)),
         turned(arena.take<T>(needs.turned)),
         partials(arena.take<T>(needs.partials)),
-        heads(arena.matrix<T>(threads, (needs.head + 15) / 16 * 16)) {}
+        scratch(arena.matrix<T>(threads, (needs.scratch + 15) / 16 * 16)) {}
 };
 
 /// out [columns] = the sum of partials [count, columns], which are added in pairs: neighbours, then pairs of

@@ -87,7 +87,7 @@ class EncoderPass {
     needs.linear(tokens, intermediate, hidden);
     needs.linear(tokens, hidden, intermediate);
     needs.sums(tokens, 2 * hidden);
-    needs.head = std::max(needs.head, training.attention_scratch(longest, hidden / config.num_attention_heads));
+    needs.scratch = std::max(needs.scratch, training.attention_scratch(longest, hidden / config.num_attention_heads));
   }
 
   /// The last hidden state [T, H], and where its gradient is to be put before backward().

@@ -31,6 +31,7 @@ struct PretrainRunOptions {
   std::filesystem::path dev;                // a text to evaluate on, or empty
   TrainOptions training;                    // training.rate.steps: of the run
   std::size_t seq_len = 128;
+  double mask_prob = 0.15;  // of tokens hidden in training; the dev text is always scored with 0.15
   PretrainingObjective objective = PretrainingObjective::bert;
   std::uint64_t report_every = 10, save_every = 500, eval_every = 500;
   std::size_t dev_sequences = 512;
@@ -86,7 +87,7 @@ class PretrainRun {
     save_run_files(options_.output, config_json(model_->config(), architecture), start_.files());
     corpus_.emplace(open_corpus(options_.corpus, "corpus.cache"));
     manifest_ = manifest();
-    data_.emplace(*corpus_, start_.tokenizer(), data_options(options_.training.seed));
+    data_.emplace(*corpus_, start_.tokenizer(), data_options(options_.training.seed, options_.mask_prob));
     trainer_.emplace(
         *model_, options_.training,
         [this](std::uint64_t first, std::size_t count) { return data_->sequences(first, count); }, threads_);
@@ -103,10 +104,10 @@ class PretrainRun {
     options.threads = options_.threads, options.progress = options_.tokenizing;
     return load_corpus<TextReader>(files, start_.tokenizer(), options_.output / cache, options);
   }
-  PretrainingOptions data_options(std::uint64_t seed) const {
+  PretrainingOptions data_options(std::uint64_t seed, double mask_prob) const {
     PretrainingOptions options;
     options.objective = options_.objective, options.seq_len = options_.seq_len, options.seed = seed;
-    options.batch_size = options_.training.batch;
+    options.batch_size = options_.training.batch, options.mask_prob = mask_prob;
     return options;
   }
 
@@ -120,8 +121,8 @@ class PretrainRun {
                   "],\"tokenizer_sha256\":", quote_json(corpus_->identity().tokenizer_sha256),
                   ",\"parent\":", start_.parent_json(),
                   ",\"config_sha256\":", quote_json(sha256_hex(config_json(model_->config(), ""))),
-                  ",\"seq_len\":", options_.seq_len, ",", training_json(options_.training),
-                  ",\"numerics_version\":", numerics_version, "}");
+                  ",\"seq_len\":", options_.seq_len, ",\"mask_prob\":", options_.mask_prob, ",",
+                  training_json(options_.training), ",\"numerics_version\":", numerics_version, "}");
   }
 
   std::uint64_t steps() {
@@ -155,7 +156,7 @@ class PretrainRun {
     if (dev_.empty()) {
       dev_corpus_.emplace(open_corpus({options_.dev}, "dev.cache"));
       const PretrainingData data(*dev_corpus_, start_.tokenizer(),
-                                 data_options(0));  // the same sequences for every run
+                                 data_options(0, 0.15));  // the same sequences for every run
       for (std::size_t done = 0; done < options_.dev_sequences; done += 16)
         dev_.push_back(data.sequences(done, std::min<std::size_t>(16, options_.dev_sequences - done)));
     }
@@ -206,6 +207,7 @@ BERT_INLINE std::string report_json(const RunReport& report) {
 BERT_INLINE void options_of_run(const Json& manifest, PretrainRunOptions& options) {
   read_training(manifest, options.training);
   if (const Json* const length = manifest.find("seq_len")) length->to(options.seq_len);
+  if (const Json* const prob = manifest.find("mask_prob")) prob->to(options.mask_prob);
   if (const Json* const objective = manifest.find("objective"))
     options.objective = objective->text == "mlm" ? PretrainingObjective::mlm : PretrainingObjective::bert;
 }

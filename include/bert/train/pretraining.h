@@ -34,13 +34,12 @@ class PretrainingPass {
   using Loss = PretrainingLoss;
 
   PretrainingPass(Arena& arena, const BertConfig& config, const BertHeads& heads, const PretrainingBatch& batch,
-                  std::size_t threads, const KernelTable<T>& kernels)
+                  std::size_t threads, const KernelTable<T>& kernels, Precision precision = Precision::fp32)
       : encoder_(arena, config, batch.tokens.tokens()),
         mlm_(arena, config, batch.masked.size()),
         nsp_(arena, config, batch.next_sentence.size(), 2),
         heads_(heads) {
-    typename TrainingSpace<T>::Needs needs;
-    needs.panel = kernels.panel_width;
+    typename TrainingSpace<T>::Needs needs(kernels, precision);
     EncoderPass<T>::count(needs, config, batch.tokens, training_kernels(kernels));
     MlmHead<T>::count(needs, config, batch.masked.size());
     PooledHead<T>::count(needs, config, batch.next_sentence.size(), 2);

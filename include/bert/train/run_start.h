@@ -79,7 +79,8 @@ BERT_INLINE std::string training_json(const TrainOptions& options) {
                 ",\"shard\":", options.shard, ",\"lr\":", options.rate.peak, ",\"warmup\":", options.rate.warmup,
                 ",\"schedule\":", quote_json(detail::rate_shapes[static_cast<int>(options.rate.shape)]),
                 ",\"weight_decay\":", options.adamw.weight_decay, ",\"beta1\":", options.adamw.beta1,
-                ",\"beta2\":", options.adamw.beta2, ",\"eps\":", options.adamw.eps, ",\"clip\":", options.adamw.clip);
+                ",\"beta2\":", options.adamw.beta2, ",\"eps\":", options.adamw.eps, ",\"clip\":", options.adamw.clip,
+                ",\"precision\":", quote_json(name(options.precision)));
 }
 
 BERT_INLINE void read_training(const Json& manifest, TrainOptions& options) {
@@ -90,6 +91,7 @@ BERT_INLINE void read_training(const Json& manifest, TrainOptions& options) {
   read("shard", options.shard), read("lr", options.rate.peak), read("warmup", options.rate.warmup);
   read("weight_decay", options.adamw.weight_decay), read("beta1", options.adamw.beta1);
   read("beta2", options.adamw.beta2), read("eps", options.adamw.eps), read("clip", options.adamw.clip);
+  if (const Json* const precision = manifest.find("precision")) options.precision = precision_by_name(precision->text);
   if (const Json* const shape = manifest.find("schedule"))
     for (int i = 0; i < 3; ++i)
       if (shape->text == detail::rate_shapes[i]) options.rate.shape = static_cast<LearningRate::Shape>(i);

@@ -50,7 +50,7 @@ class TaskPass {
   using Matrix = TensorView<T, 2>;
 
   TaskPass(Arena& arena, const BertConfig& config, const BertHeads& heads, const TaskBatch& batch, std::size_t threads,
-           const KernelTable<T>& kernels)
+           const KernelTable<T>& kernels, Precision precision = Precision::fp32)
       : heads_(heads),
         encoder_(arena, config, batch.tokens.tokens()),
         classes_(arena, config, heads.classes > 0 ? batch.tokens.sequences() : 0, heads.classes) {
@@ -64,8 +64,7 @@ class TaskPass {
     vectors_ = arena.matrix<T>(heads.similarity ? sequences : 0, hidden);
     losses_ = arena.take<T>(std::max(terms, 2 * sequences));
     right_ = arena.take<std::uint8_t>(std::max(terms, 2 * sequences));
-    typename TrainingSpace<T>::Needs needs;
-    needs.panel = kernels.panel_width;
+    typename TrainingSpace<T>::Needs needs(kernels, precision);
     EncoderPass<T>::count(needs, config, batch.tokens, training_kernels(kernels));
     PooledHead<T>::count(needs, config, sequences, std::max<std::size_t>(heads.classes, 1));
     needs.linear(rows, std::max<std::size_t>(heads.tags, 2), hidden);

@@ -20,6 +20,7 @@ struct TrainOptions {
   LearningRate rate{1e-4, 100, 1000, LearningRate::Shape::linear};
   AdamWOptions adamw;
   std::uint64_t seed = 1;
+  Precision precision = Precision::fp32;  // of products; bf16: outside the promise of equal bits on every machine
 };
 
 template <class Loss>
@@ -49,6 +50,7 @@ class Trainer {
         tree_(model.layout(), training_kernels(model.kernels())),
         partials_(model.layout().size() / norm_block + 1) {
     if (options.batch == 0 || options.shard == 0) fail("a training step needs at least one sequence");
+    TrainingProducts<T>(model.kernels(), options.precision);  // or an error
   }
 
   AdamWState<T>& state() { return state_; }
@@ -94,7 +96,7 @@ template <class Work>
 void Trainer<Pass>::with_pass(const Batch& batch, const Work& work) {
   const auto pass_over = [&](Arena& arena) {
     return Pass(arena, model_->config(), model_->heads(), batch, static_cast<std::size_t>(threads_.count()),
-                model_->kernels());
+                model_->kernels(), options_.precision);
   };
   Arena counting;
   pass_over(counting);
