@@ -1,6 +1,6 @@
 // Pre-training steps: forward, backward and AdamW, in tokens a second.
 //
-// The shapes are those of the README's comparison with PyTorch (tools/compare_training.py): BERT-base, and two models
+// The shapes are those of the comparison with PyTorch (bench/peers/training.py): BERT-base, and two models
 // of sizes that train on a CPU; 15 % of the tokens are masked.
 #include <bert/train/pretraining.h>
 

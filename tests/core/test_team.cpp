@@ -50,6 +50,47 @@ TEST_CASE("shares cover the work exactly once, in order, in whole grains", "[cor
       }
 }
 
+TEST_CASE("divided work is done exactly once, by whoever comes, and can be divided again after sync", "[core][team]") {
+  for (int count : thread_counts)
+    for (std::size_t work : {0, 1, 47, 48, 500, 1000, 2048})
+      for (std::size_t grain : {1, 7, 48}) {
+        INFO(count << " threads, " << work << " by " << grain);
+        std::vector<std::atomic<int>> done(work);
+        std::atomic<std::size_t> pieces{0}, wrong{0};  // Catch2's own checks belong to one thread
+        Threads(count).run([&](const Team& team) {
+          for (int round = 1; round <= 3; ++round) {
+            bool first = true;
+            team.divide(work, grain, [&](const Share& share) {
+              for (std::size_t i = share.begin; i < share.end; ++i) ++done[i];
+              const bool whole = share.begin % grain == 0 && (share.end - share.begin == grain || share.end == work);
+              if (!std::exchange(first, false)) ++pieces, wrong += !whole;
+            });
+            team.sync();
+            wrong += !std::all_of(done.begin(), done.end(), [&](const auto& times) { return times == round; });
+            team.sync();
+          }
+        });
+        CHECK(wrong == 0);
+        const std::size_t grains = (work + grain - 1) / grain;
+        if (count > 1 && grains >= 8 * static_cast<std::size_t>(count)) CHECK(pieces >= 3 * (grains / 4));
+      }
+}
+
+TEST_CASE("divided work goes to the threads that are free", "[core][team]") {
+  std::vector<std::size_t> grains(2);
+  Threads(2).run([&](const Team& team) {
+    if (team.size() < 2) return;
+    const auto rank = static_cast<std::size_t>(team.rank());
+    team.divide(160, 1, [&](const Share& share) {
+      grains[rank] += share.end - share.begin;
+      if (rank == 1) std::this_thread::sleep_for(std::chrono::milliseconds(share.end - share.begin));
+    });
+    team.sync();
+  });
+  if (grains[1] > 0) CHECK(grains[0] > grains[1]);
+  CHECK((grains[0] + grains[1] == 160 || grains[0] + grains[1] == 0));
+}
+
 TEST_CASE("a default team is one thread that has all the work", "[core][team]") {
   const Team team;
   team.sync();

@@ -52,8 +52,11 @@ class Barrier {
   /// Keeps the first failure for rethrow(); called in a catch block.
   void abandon();
   void rethrow() const;
+  /// 0, 1, 2, … to whoever asks; from 0 again after every wait().
+  std::size_t next_ticket() { return tickets_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
+  alignas(64) std::atomic<std::size_t> tickets_{0};
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<unsigned> round_{0};
   std::atomic<bool> broken_{false};
@@ -89,6 +92,18 @@ class Team {
       return at < count ? at : count;
     };
     return {edge(static_cast<std::size_t>(rank_)), edge(static_cast<std::size_t>(rank_) + 1)};
+  }
+  /// Calls work(Share) for parts of [0, count) that together are all of it. Each thread has three quarters of an even
+  /// share; the rest goes to whoever is free, `grain` at a time, since cores are not equally fast (others use them too,
+  /// or they are of two kinds). Few grains are shared evenly. Once between two sync().
+  template <class Work>
+  void divide(std::size_t count, std::size_t grain, const Work& work) const {
+    const std::size_t grains = (count + grain - 1) / grain, n = static_cast<std::size_t>(size_);
+    if (size_ == 1 || grains < 4 * n) return work(share(count));
+    const std::size_t fixed = grains * 3 / (4 * n) * n;
+    work(share(fixed * grain));
+    for (std::size_t at = fixed + barrier_->next_ticket(); at < grains; at = fixed + barrier_->next_ticket())
+      work(Share{at * grain, at + 1 < grains ? (at + 1) * grain : count});
   }
 
  private:
@@ -139,6 +154,7 @@ BERT_INLINE void Barrier::wait(int size) {
   const unsigned round = round_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
     arrived_.store(0, std::memory_order_relaxed);
+    tickets_.store(0, std::memory_order_relaxed);
     round_.store(round + 1, std::memory_order_release);
     return;
   }

@@ -11,21 +11,27 @@
 
 namespace bert::inline BERT_ABI {
 
+/// Rows of a product that a thread takes at a time: whole strips of every instruction set's tiles.
+inline constexpr std::size_t product_rows = 48;
+
 /// The team computes a product together: each thread its rows, or its panels of all rows (Team::by_rows). Returns
-/// without waiting for the others.
+/// without waiting for the others; once between two sync().
 template <class T>
 void share_product(const Team& team, kernels::GemmArgs<T> args, void (*gemm)(const kernels::GemmArgs<T>&)) {
   if (team.by_rows(args.rows)) {
-    const Share rows = team.share(args.rows);
-    args.a += rows.begin * args.a_stride;
-    args.c += rows.begin * args.c_stride;
-    if (args.residual) args.residual += rows.begin * args.residual_stride;
-    args.rows = rows.end - rows.begin;
+    team.divide(args.rows, product_rows, [&](const Share& rows) {
+      kernels::GemmArgs<T> part = args;
+      part.a += rows.begin * args.a_stride;
+      part.c += rows.begin * args.c_stride;
+      if (args.residual) part.residual += rows.begin * args.residual_stride;
+      part.rows = rows.end - rows.begin;
+      if (part.rows > 0 && part.panel_end > part.panel_begin) gemm(part);
+    });
   } else {
     const Share share = team.share(args.panel_end - args.panel_begin);
     args.panel_end = args.panel_begin + share.end, args.panel_begin += share.begin;
+    if (args.rows > 0 && args.panel_end > args.panel_begin) gemm(args);
   }
-  if (args.rows > 0 && args.panel_end > args.panel_begin) gemm(args);
 }
 
 /// How a PackedMatrix lies: in panels for products; row-major, for tables only looked up; in panels of bfloat16, for

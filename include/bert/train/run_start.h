@@ -1,6 +1,7 @@
 // What the two kinds of training runs begin with: the model they start from, and what their manifests say alike.
 #pragma once
 #include <bert/io/json.h>
+#include <bert/io/safetensors_writer.h>
 #include <bert/io/tokenizer_files.h>
 #include <bert/train/trainable.h>
 #include <bert/train/trainer.h>
