@@ -33,13 +33,15 @@ TASKS = {
 
 
 def split_file(path, folder):
-    """(training file, held-out file): every tenth line after a header is held out."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    head, lines = (lines[:1], lines[1:]) if path.suffix == ".csv" else ([], lines)
-    train, dev = folder / f"train_{path.name}", folder / f"dev_{path.name}"
-    train.write_text("".join(head + [line for i, line in enumerate(lines) if i % 10]), encoding="utf-8")
-    dev.write_text("".join(head + lines[::10]), encoding="utf-8")
-    return train, dev
+    """(training file, held-out file): every tenth row is held out."""
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file)) if path.suffix == ".csv" else file.read().splitlines(keepends=True)
+    head, rows = (rows[:1], rows[1:]) if path.suffix == ".csv" else ([], rows)
+    parts = {"train": [row for i, row in enumerate(rows) if i % 10], "dev": rows[::10]}
+    for name, part in parts.items():
+        with open(folder / f"{name}_{path.name}", "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(head + part) if path.suffix == ".csv" else file.writelines(part)
+    return folder / f"train_{path.name}", folder / f"dev_{path.name}"
 
 
 # --- the same with PyTorch ------------------------------------------------------------------------------------------
@@ -105,7 +107,7 @@ def features(settings, path, tokenizer):
     return examples, []
 
 
-def torch_turn(settings, train, model_path, output, seed, limit, threads):
+def torch_turn(settings, train, model_path, output, seed, limit, threads, random_start):
     import torch
     import transformers
 
@@ -120,7 +122,10 @@ def torch_turn(settings, train, model_path, output, seed, limit, threads):
     classes = {"classify": transformers.BertForSequenceClassification, "tag": transformers.BertForTokenClassification,
                "answer": transformers.BertForQuestionAnswering, "similarity": transformers.BertModel}
     labels = {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}} if names else {}
-    model = classes[settings.task].from_pretrained(model_path, **labels).train()
+    if random_start:
+        model = classes[settings.task](transformers.BertConfig.from_pretrained(model_path, **labels)).train()
+    else:
+        model = classes[settings.task].from_pretrained(model_path, **labels).train()
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     others = [p for p in model.parameters() if p.ndim < 2]
     optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}],
@@ -174,7 +179,9 @@ def torch_turn(settings, train, model_path, output, seed, limit, threads):
 
 
 def bert_turn(settings, arguments, train, output, seed):
-    subprocess.run([arguments.bert, "finetune", "--task", settings.task, "--train", train, "--model", arguments.model, "-o", output,
+    start = (["--config", arguments.model / "config.json", "--tokenizer", arguments.model] if arguments.random_start
+             else ["--model", arguments.model])
+    subprocess.run([arguments.bert, "finetune", "--task", settings.task, "--train", train, *start, "-o", output,
                     "--epochs", str(settings.epochs), "--lr", str(settings.rate), "--batch", str(settings.batch), "--max-length",
                     str(settings.length), "--seed", str(seed), "--limit", str(arguments.limit), "--threads", str(arguments.threads)],
                    check=True, stdout=subprocess.DEVNULL)
@@ -187,6 +194,7 @@ def main():
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=0, help="examples to train on; 0: all")
+    parser.add_argument("--random-start", action="store_true", help="the model's shape and tokenizer, random weights")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", choices=["bert", "torch"], help="one of the two")
     parser.add_argument("--log", type=pathlib.Path, default=PROJECT / "build/finetuning.jsonl")
@@ -196,7 +204,8 @@ def main():
     arguments = parser.parse_args()
     if arguments.torch_turn:
         task, train, output, seed = arguments.torch_turn
-        return torch_turn(TASKS[task], pathlib.Path(train), arguments.model, output, int(seed), arguments.limit, arguments.threads)
+        return torch_turn(TASKS[task], pathlib.Path(train), arguments.model, output, int(seed), arguments.limit, arguments.threads,
+                          arguments.random_start)
     sides = [arguments.only] if arguments.only else ["bert", "torch"]
     print(f"| data, metric | {' | '.join(f'{side}, mean of {arguments.seeds} seeds (each) | seconds' for side in sides)} |")
     print("|---" * (1 + 2 * len(sides)) + "|", flush=True)
@@ -215,7 +224,8 @@ def main():
                         bert_turn(settings, arguments, train, output, seed)
                     else:
                         subprocess.run([arguments.python, __file__, "--data", arguments.data, "--model", arguments.model, "--limit",
-                                        str(arguments.limit), "--threads", str(arguments.threads), "--torch-turn", name, train, output,
+                                        str(arguments.limit), "--threads", str(arguments.threads),
+                                        *(["--random-start"] if arguments.random_start else []), "--torch-turn", name, train, output,
                                         str(seed)], check=True)
                     seconds[side].append(time.perf_counter() - start)
                     result = json.loads(subprocess.run(
@@ -224,7 +234,7 @@ def main():
                     scores[side].append(result[settings.metric])
                     with open(arguments.log, "a") as log:
                         print(json.dumps({"task": name, "model": arguments.model.name, "side": side, "seed": seed,
-                                          "limit": arguments.limit, "seconds": round(seconds[side][-1]), **result}), file=log)
+                                          "limit": arguments.limit, "random_start": arguments.random_start, "seconds": round(seconds[side][-1]), **result}), file=log)
         for side in sides:
             cells += [f"{statistics.mean(scores[side]):.3f} ({', '.join(f'{score:.3f}' for score in scores[side])})",
                       f"{statistics.median(seconds[side]):.0f}"]
