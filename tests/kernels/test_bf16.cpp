@@ -1,4 +1,5 @@
 // Products of bfloat16, on every instruction set that has them, against plain arithmetic on rounded numbers.
+#include "support/bf16.h"
 #include "support/catch.h"
 #include "support/kernel_cases.h"
 #include "support/matrix.h"
@@ -8,13 +9,6 @@ using bert::Activation;
 using Kernels = bert::KernelTable<float>;
 
 namespace {
-
-/// The nearest number of 8 significant bits, ties to even; for normal numbers.
-float rounded(float x) {
-  int exponent = 0;
-  const float fraction = std::frexp(x, &exponent);
-  return std::ldexp(std::nearbyint(std::ldexp(fraction, 8)), exponent - 8);
-}
 
 /// A product with strides wider than its matrices and pointers off every alignment.
 struct Problem {
@@ -78,13 +72,6 @@ struct Problem {
 
   static constexpr float canary = 12345;
 };
-
-std::vector<const Kernels*> with_bf16() {
-  std::vector<const Kernels*> some;
-  for (const Kernels* kernels : all_kernels())
-    if (kernels->bf16) some.push_back(kernels);
-  return some;
-}
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // Training with products of bfloat16: each product against plain arithmetic on rounded numbers, the same bits for every
 // number of threads, and losses that follow those of float32.
+#include "support/bf16.h"
 #include "support/blocks.h"
 #include "support/catch.h"
 #include "support/matrix.h"
@@ -12,21 +13,8 @@ using bert::Precision;
 
 namespace {
 
-std::vector<const bert::KernelTable<float>*> with_bf16() {
-  std::vector<const bert::KernelTable<float>*> some;
-  for (const auto* kernels : all_kernels())
-    if (kernels->bf16) some.push_back(kernels);
-  return some;
-}
-
-/// The nearest number of 8 significant bits, ties to even; for normal numbers.
-float rounded(float x) {
-  int exponent = 0;
-  const float fraction = std::frexp(x, &exponent);
-  return std::ldexp(std::nearbyint(std::ldexp(fraction, 8)), exponent - 8);
-}
 Matrix<double> rounded(const Matrix<float>& x) {
-  return x.unaryExpr([](float v) { return double{rounded(v)}; });
+  return x.unaryExpr([](float v) { return double{tests::rounded(v)}; });
 }
 
 struct Layer {
