@@ -5,7 +5,7 @@
 
 #include <charconv>
 
-#include "cli.h"
+#include "training.h"
 
 namespace bert::cli {
 namespace {
@@ -42,7 +42,11 @@ void run_finetune(const FinetuneFlags& given) {
   options.threads = flags.common.threads;
   options.kernels = &cli::kernels(flags.common);
   options.training.precision = precision(flags.common).value_or(Precision::fp32);
-  options.report = [&](const std::string& line) { print(flags.common.json ? line : for_people(line)); };
+  const TrainingBar bar(flags.common);
+  options.report = [&](const FinetuneReport& report) {
+    print(flags.common.json ? report_json(report) : for_people(report_json(report)));
+    if (report.dev.empty()) bar.show(report, report.loss);
+  };
   watch_interrupts();
   options.stop = interrupted;
   const FinetuneResult result = finetune(options);

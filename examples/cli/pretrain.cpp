@@ -1,9 +1,7 @@
 // bert pretrain: trains a model on a text (bert/train/pretrain_run.h).
 #include <bert/train/pretrain_run.h>
 
-#include <unistd.h>
-
-#include "cli.h"
+#include "training.h"
 
 namespace bert::cli {
 namespace {
@@ -15,19 +13,6 @@ struct PretrainFlags {
   PretrainRunOptions run;
   std::map<std::string, CLI::Option*> given;  // flags that a run's manifest answers for where they are left out
 };
-
-/// The bar on stderr: loss, speed and time left.
-void show(const RunReport& report, bool wanted) {
-  if (!wanted || report.dev) return;
-  const double left = static_cast<double>(report.steps - report.step) * static_cast<double>(report.tokens) /
-                      static_cast<double>(report.step) / report.tokens_per_second;
-  const std::size_t width = 24, done = width * report.step / report.steps;
-  std::fputs(concat("\r[", std::string(done, '='), std::string(width - done, ' '), "] step ", report.step, "/",
-                    report.steps, "  loss ", fixed(report.loss.total(), 3), "  ", fixed(report.tokens_per_second, 0),
-                    " tokens/s  ", fixed(left / 60, 1), " min left\033[K", report.step == report.steps ? "\n" : "")
-                 .c_str(),
-             stderr);
-}
 
 void print_for_people(const RunReport& report) {
   const PretrainingLoss& loss = report.loss;
@@ -69,11 +54,10 @@ void run(const PretrainFlags& given_flags) {
   options.config = flags.config, options.tokenizer = flags.tokenizer, options.model = flags.common.model;
   options.dev = flags.dev, options.threads = flags.common.threads;
   options.kernels = &cli::kernels(flags.common);
-  const std::string& progress = flags.common.progress;
-  const bool bar = progress == "always" || (progress == "auto" && ::isatty(2) && !::isatty(1));
+  const TrainingBar bar(flags.common);
   options.report = [&](const RunReport& report) {
     flags.common.json ? print(report_json(report)) : print_for_people(report);
-    show(report, bar);
+    if (!report.dev) bar.show(report, report.loss.total());
   };
   watch_interrupts();
   options.stop = interrupted;

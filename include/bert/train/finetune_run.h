@@ -10,6 +10,15 @@
 
 namespace bert::inline BERT_ABI {
 
+/// What a report says: of steps, the mean loss since the report before; or the metrics of the dev data.
+struct FinetuneReport {
+  std::uint64_t step = 0, steps = 0;  // taken, and of the whole run
+  double loss = 0, rate = 0;
+  std::uint64_t tokens = 0;  // of the run so far
+  double tokens_per_second = 0;
+  TaskMetrics dev;  // empty: of steps
+};
+
 struct FinetuneOptions {
   Task task = Task::classify;
   std::filesystem::path train, dev;         // dev: may be empty
@@ -25,8 +34,7 @@ struct FinetuneOptions {
   bool resume = false;
   int threads = 0;
   const KernelTable<float>* kernels = nullptr;
-  /// Called with a line for metrics.jsonl: {"step",…,"loss",…} or, after an epoch, {"step",…,"dev_…"}.
-  std::function<void(const std::string& line)> report = {};
+  std::function<void(const FinetuneReport&)> report = {};
   std::function<void(const std::string& manifest)> started = {};  // before the first step; may throw
   std::function<bool()> stop = {};
 };
@@ -45,11 +53,16 @@ TaskMetrics evaluate_task(Task task, const std::filesystem::path& data, const st
 
 /// {"accuracy":0.8}
 std::string metrics_json(const TaskMetrics& metrics);
+/// A report as the line of JSON that metrics.jsonl holds: {"step","loss","lr","tokens","tokens_per_s"} or
+/// {"step","dev_…"}.
+std::string report_json(const FinetuneReport& report);
 
 }  // namespace bert::inline BERT_ABI
 
 #if BERT_WITH_DEFINITIONS
 #include <bert/io/provenance.h>
+
+#include <chrono>
 
 namespace bert::inline BERT_ABI {
 
@@ -140,18 +153,28 @@ class FinetuneRun {
   }
 
   void steps(const TrainOptions& training, const std::string& manifest) {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point start = Clock::now();
     const std::uint64_t epoch_steps = std::max<std::uint64_t>(1, chosen_.size() / training.batch);
+    std::uint64_t tokens = 0;
     TaskLoss loss;
     bool stopped = false;
     while (trainer_->state().steps < training.rate.steps && !stopped) {
       const auto step = trainer_->step();
       folder_.progress().take(step.step, step.tokens, trainer_->loss_curve());
-      loss.add(step.loss);
+      loss.add(step.loss), tokens += step.tokens;
       const bool last = step.step == training.rate.steps;
       stopped = options_.stop && options_.stop();
       const auto due = [&](std::uint64_t every) { return last || stopped || (every > 0 && step.step % every == 0); };
       if (due(options_.report_every)) {
-        give(concat("{\"step\":", step.step, ",\"loss\":", loss.total(), ",\"lr\":", step.rate, "}"));
+        const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+        give({step.step,
+              training.rate.steps,
+              loss.total(),
+              step.rate,
+              folder_.progress().tokens,
+              static_cast<double>(tokens) / seconds,
+              {}});
         loss = {};
       }
       const bool evaluate = dev_ && (last || step.step % epoch_steps == 0);
@@ -186,9 +209,7 @@ class FinetuneRun {
   bool evaluate_dev(std::uint64_t step, const std::string& manifest) {
     const TaskMetrics metrics =
         dev_->evaluate([this](const TaskBatch& batch, const auto& look) { trainer_->predict(batch, look); });
-    std::string line = concat("{\"step\":", step);
-    for (const auto& [name, value] : metrics) line += concat(",\"dev_", name, "\":", value);
-    give(line + "}");
+    give({.step = step, .dev = metrics});
     if (take(metrics, step)) {
       save_run_files(options_.output / "best", config_text_, start_.files());
       save_model(options_.output / "best", model_->layout(), std::as_const(*model_).values(), folder_.progress(),
@@ -197,9 +218,9 @@ class FinetuneRun {
     return options_.patience > 0 && without_progress_ >= options_.patience;
   }
 
-  void give(const std::string& line) {
-    folder_.add_metrics(line);
-    if (options_.report) options_.report(line);
+  void give(const FinetuneReport& report) {
+    folder_.add_metrics(report_json(report));
+    if (options_.report) options_.report(report);
   }
   void save(const std::string& manifest) {
     save_checkpoint(options_.output, model_->layout(), std::as_const(*model_).values(), trainer_->state(),
@@ -247,6 +268,14 @@ BERT_INLINE std::string metrics_json(const TaskMetrics& metrics) {
   std::string text = "{";
   for (const auto& [name, value] : metrics) text += concat(text.size() > 1 ? "," : "", quote_json(name), ":", value);
   return text + "}";
+}
+
+BERT_INLINE std::string report_json(const FinetuneReport& report) {
+  std::string text = concat("{\"step\":", report.step);
+  for (const auto& [name, value] : report.dev) text += concat(",\"dev_", name, "\":", value);
+  if (!report.dev.empty()) return text + "}";
+  return text + concat(",\"loss\":", report.loss, ",\"lr\":", report.rate, ",\"tokens\":", report.tokens,
+                       ",\"tokens_per_s\":", static_cast<std::uint64_t>(report.tokens_per_second), "}");
 }
 
 }  // namespace bert::inline BERT_ABI
