@@ -37,10 +37,13 @@ bert::PretrainingBatch random_batch(const TrainingCase& c, std::uint64_t first, 
 }
 
 /// Floating-point operations of a step: 6 a weight and token, and attention's products forward (2) and backward (5).
+/// The last layer's part after attention is computed for the masked tokens and [CLS] alone.
 double flops(const TrainingCase& c, double masked) {
   const double tokens = static_cast<double>(c.batch * c.length), hidden = static_cast<double>(c.hidden);
-  const double layer = 6 * 12 * hidden * hidden * tokens + 14 * tokens * static_cast<double>(c.length) * hidden;
-  return layer * static_cast<double>(c.layers) + 6 * masked * hidden * (static_cast<double>(c.vocabulary) + hidden);
+  const double outputs = masked + static_cast<double>(c.batch), layers = static_cast<double>(c.layers);
+  const double attention = 6 * 3 * hidden * hidden * tokens + 14 * tokens * static_cast<double>(c.length) * hidden;
+  const double rest = 6 * 9 * hidden * hidden * ((layers - 1) * tokens + outputs);
+  return layers * attention + rest + 6 * masked * hidden * (static_cast<double>(c.vocabulary) + hidden);
 }
 
 void training_step(benchmark::State& state, const TrainingCase& c, int threads, double dropout) {

@@ -17,6 +17,29 @@ std::vector<float> after_steps(const bert::KernelTable<float>& kernels, int thre
   return {model.values().begin(), model.values().end()};
 }
 
+/// The encoder's last states, of the outputs alone or (empty) of all tokens.
+std::vector<std::vector<float>> states_of(const bert::TrainableBert<float>& model, const bert::PretrainingBatch& batch,
+                                          const std::vector<std::size_t>& outputs, int threads) {
+  const auto& kernels = model.kernels();
+  const auto count = static_cast<std::size_t>(threads);
+  const bert::DropoutPlan dropout{0.2, 0.1, 0, 77, 3, batch.sequence_index};
+  bert::TrainingSpace<float>::Needs needs(kernels, bert::Precision::fp32);
+  bert::EncoderPass<float>::count(needs, model.config(), batch.tokens, bert::training_kernels(kernels));
+  bert::Arena counting;
+  bert::EncoderPass<float>(counting, model.config(), batch.tokens.tokens(), outputs);
+  bert::TrainingSpace<float>(counting, needs, count, kernels, bert::training_kernels(kernels));
+  bert::Workspace workspace;
+  bert::Arena arena(workspace.reserve(counting.bytes()));
+  const bert::EncoderPass<float> pass(arena, model.config(), batch.tokens.tokens(), outputs);
+  const bert::TrainingSpace<float> space(arena, needs, count, kernels, bert::training_kernels(kernels));
+  bert::Threads(threads).run(
+      [&](const bert::Team& team) { pass.forward(team, space, model.weights(), batch.tokens, dropout); });
+  std::vector<std::vector<float>> states;
+  for (std::size_t r = 0; r < pass.states().rows(); ++r)
+    states.emplace_back(pass.states().row(r), pass.states().row(r) + pass.states().columns());
+  return states;
+}
+
 }  // namespace
 
 TEST_CASE("weights after 20 steps are the same bits for every number of threads and on every ISA", "[train]") {
@@ -28,6 +51,19 @@ TEST_CASE("weights after 20 steps are the same bits for every number of threads 
       CHECK(difference(after_steps(*kernels, threads, 20, &curve), expected) == "");
       CHECK(curve == expected_curve);
     }
+}
+
+TEST_CASE("the states of the tokens that heads read are the same bits without the other tokens'", "[train]") {
+  const bert::PretrainingBatch batch = repeating(0, 9);
+  std::vector<std::size_t> outputs;
+  for (std::size_t t = 0; t < batch.tokens.tokens(); t += 1 + t % 4) outputs.push_back(t);
+  for (const auto* kernels : all_kernels()) {
+    const bert::TrainableBert<float> model(repeating_config(), {.mlm = true, .nsp = true}, 7, 0.05, *kernels);
+    const auto all = states_of(model, batch, {}, 1), some = states_of(model, batch, outputs, 3);
+    REQUIRE(all.size() == batch.tokens.tokens());
+    REQUIRE(some.size() == outputs.size());
+    for (std::size_t m = 0; m < outputs.size(); ++m) CHECK(difference(some[m], all[outputs[m]]) == "");
+  }
 }
 
 TEST_CASE("training learns: the loss falls, on sequences it has not seen too", "[train]") {

@@ -31,16 +31,20 @@ struct Dropout {
   static std::size_t row_elements(std::size_t columns) { return (columns + 7) / 8 * 8; }
 };
 
-/// x [T, N] <- x times the mask. Its own backward pass: dL/dx is dL/dy times the same mask.
+/// x [M, N] <- x times the mask. Its own backward pass: dL/dx is dL/dy times the same mask. Row m is token `tokens`[m]
+/// of the batch, ascending; where that is empty, token m.
 template <class T>
 void apply_dropout(const Team& team, const TrainingSpace<T>& space, const Dropout& dropout,
-                   std::span<const std::size_t> offsets, TensorView<T, 2> x) {
+                   std::span<const std::size_t> offsets, TensorView<T, 2> x, std::span<const std::size_t> tokens = {}) {
   if (!dropout.active()) return;
   const Share mine = team.share(x.rows());
-  for (std::size_t b = 0; b + 1 < offsets.size(); ++b)
-    for (std::size_t t = std::max(offsets[b], mine.begin); t < std::min(offsets[b + 1], mine.end); ++t)
-      space.training->dropout(
-          {x.row(t), x.columns(), (t - offsets[b]) * Dropout::row_elements(x.columns()), dropout.mask(b)});
+  std::size_t b = 0;
+  for (std::size_t m = mine.begin; m < mine.end; ++m) {
+    const std::size_t token = tokens.empty() ? m : tokens[m];
+    while (offsets[b + 1] <= token) ++b;
+    space.training->dropout(
+        {x.row(m), x.columns(), (token - offsets[b]) * Dropout::row_elements(x.columns()), dropout.mask(b)});
+  }
   team.sync();
 }
 

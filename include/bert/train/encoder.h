@@ -1,5 +1,9 @@
 // EncoderPass: BERT's embeddings and layers forward and backward, with the activations that the way back needs.
 //
+// Heads may read the states of some tokens only (the masked ones, [CLS], a word's first). What the last layer does
+// after attention is done for these alone, forward and backward: for them nothing changes, the others would be thrown
+// away.
+//
 // Read forward() and backward() side by side: each operation of the one has its counterpart in the other, in reverse.
 // The formulas stand above the NAME_backward functions of nn/.
 #pragma once
@@ -7,7 +11,10 @@
 #include <bert/nn/attention.h>
 #include <bert/nn/dropout.h>
 #include <bert/nn/embedding.h>
+#include <bert/nn/pooler.h>
 #include <bert/train/bert_parameters.h>
+
+#include <algorithm>
 
 namespace bert::inline BERT_ABI {
 
@@ -44,6 +51,20 @@ void activate_into(const Team& team, const TrainingSpace<T>& space, Activation a
   activate(team, activation, y, *space.kernels);
 }
 
+/// y [T, N] <- 0, but for the rows tokens[m], which become row m of x [M, N]. `tokens` ascend.
+template <class T>
+void spread_rows(const Team& team, TensorView<const T, 2> x, std::span<const std::size_t> tokens, TensorView<T, 2> y) {
+  const Share mine = team.share(y.rows());
+  std::size_t m = static_cast<std::size_t>(std::lower_bound(tokens.begin(), tokens.end(), mine.begin) - tokens.begin());
+  for (std::size_t t = mine.begin; t < mine.end; ++t) {
+    if (m < tokens.size() && tokens[m] == t)
+      std::copy(x.row(m), x.row(m) + x.columns(), y.row(t)), ++m;
+    else
+      std::fill_n(y.row(t), y.columns(), T(0));
+  }
+  team.sync();
+}
+
 /// Sets a gradient array and the gradient of the states to 0, before backward passes that add to them.
 template <class T>
 void clear_gradients(const Team& team, std::span<T> array, TensorView<T, 2> dstates) {
@@ -59,16 +80,23 @@ class EncoderPass {
   using Matrix = TensorView<T, 2>;
   using Parameters = BertParameters<T>;
 
-  /// Lays the activations of T tokens out over the arena.
-  EncoderPass(Arena& arena, const BertConfig& config, std::size_t tokens) : config_(&config) {
+  /// Lays the activations of T tokens out over the arena. `outputs`: the tokens whose states are read, ascending and
+  /// all different; empty: all.
+  EncoderPass(Arena& arena, const BertConfig& config, std::size_t tokens, std::vector<std::size_t> outputs = {})
+      : config_(&config), outputs_(std::move(outputs)) {
     const std::size_t hidden = config.hidden_size, intermediate = config.intermediate_size;
+    const std::size_t chosen = outputs_.size(), states = chosen > 0 ? chosen : tokens;
     embedded_ = arena.matrix<T>(tokens, hidden);
-    for (std::size_t i = 0; i < config.num_hidden_layers; ++i)
+    for (std::size_t i = 0; i < config.num_hidden_layers; ++i) {
+      const std::size_t rows = i + 1 < config.num_hidden_layers ? tokens : states;
       layers_.push_back({arena.matrix<T>(tokens, hidden), arena.matrix<T>(tokens, 3 * hidden),
-                         arena.matrix<T>(tokens, hidden), arena.matrix<T>(tokens, hidden),
-                         arena.matrix<T>(tokens, hidden), arena.matrix<T>(tokens, intermediate),
-                         arena.matrix<T>(tokens, hidden)});
-    states_ = arena.matrix<T>(tokens, hidden);
+                         arena.matrix<T>(tokens, hidden), arena.matrix<T>(rows, hidden), arena.matrix<T>(rows, hidden),
+                         arena.matrix<T>(rows, intermediate), arena.matrix<T>(rows, hidden)});
+    }
+    states_ = arena.matrix<T>(states, hidden);
+    chosen_x_ = arena.matrix<T>(chosen, hidden);
+    chosen_context_ = arena.matrix<T>(chosen, hidden);
+    spread_ = arena.matrix<T>(chosen > 0 ? tokens : 0, hidden);
     gradient_ = arena.matrix<T>(tokens, hidden);
     wide_ = arena.matrix<T>(tokens, std::max(3 * hidden, intermediate));
     intermediate_ = arena.matrix<T>(tokens, intermediate);
@@ -90,9 +118,18 @@ class EncoderPass {
     needs.scratch = std::max(needs.scratch, training.attention_scratch(longest, hidden / config.num_attention_heads));
   }
 
-  /// The last hidden state [T, H], and where its gradient is to be put before backward().
+  /// The last hidden state [T, H], or of the outputs alone [M, H], and where its gradient is to be put before
+  /// backward().
   Matrix states() const { return states_; }
-  Matrix gradient() const { return gradient_; }
+  Matrix gradient() const { return gradient_.slice_rows(0, states_.rows()); }
+  /// The rows of states() that these tokens have.
+  std::vector<std::size_t> rows_of(std::span<const std::size_t> tokens) const {
+    std::vector<std::size_t> rows(tokens.begin(), tokens.end());
+    if (!outputs_.empty())
+      for (std::size_t& row : rows)
+        row = static_cast<std::size_t>(std::lower_bound(outputs_.begin(), outputs_.end(), row) - outputs_.begin());
+    return rows;
+  }
 
   void forward(const Team& team, const TrainingSpace<T>& space, const Parameters& weights, const PackedBatch& batch,
                const DropoutPlan& dropout) const {
@@ -109,16 +146,20 @@ class EncoderPass {
       const auto& w = weights.layers[i];
       linear_forward<T>(team, space, w.qkv.weight, w.qkv.bias, x, qkv);
       attention_forward<T>(team, space, heads, offsets, qkv, context, dropout.attention_of(i));
-      residual_linear(team, space, w.attention_output, context, x, attention_sum, offsets, dropout.attention_output(i));
+      const Matrix attended_from = chosen(team, i, context, chosen_context_), residual = chosen(team, i, x, chosen_x_);
+      const Matrix intermediate = intermediate_.slice_rows(0, up.rows());
+      residual_linear(team, space, w.attention_output, attended_from, residual, attention_sum, offsets, tokens(i),
+                      dropout.attention_output(i));
       norm_forward(team, space, attention_sum, w.attention_norm, eps, attended);
       linear_forward<T>(team, space, w.up.weight, w.up.bias, attended, up);
-      activate_into<T>(team, space, activation, up, intermediate_);
-      residual_linear(team, space, w.down, intermediate_, attended, output_sum, offsets, dropout.layer_output(i));
+      activate_into<T>(team, space, activation, up, intermediate);
+      residual_linear(team, space, w.down, intermediate, attended, output_sum, offsets, tokens(i),
+                      dropout.layer_output(i));
       norm_forward(team, space, output_sum, w.output_norm, eps, input(i + 1));
     }
   }
 
-  /// gradient() holds dL/dstates [T, H] and is used up. Writes the gradients of the layers and the embeddings' norm;
+  /// gradient() holds dL/dstates and is used up. Writes the gradients of the layers and the embeddings' norm;
   /// adds to those of the three tables, which the caller has set to 0 or begun.
   void backward(const Team& team, const TrainingSpace<T>& space, const Parameters& weights, const Parameters& gradients,
                 const PackedBatch& batch, const DropoutPlan& dropout) const {
@@ -127,25 +168,30 @@ class EncoderPass {
     const Activation activation = activation_by_name(config_->hidden_act);
     const auto& offsets = batch.offsets;
     const Matrix dqkv(wide_.data(), {batch.tokens(), 3 * config_->hidden_size});
-    const Matrix dup(wide_.data(), {batch.tokens(), config_->intermediate_size});
 
     for (std::size_t i = layers_.size(); i-- > 0;) {
       const auto& [x, qkv, context, attention_sum, attended, up, output_sum] = layers_[i];
       const auto& w = weights.layers[i];
       const auto& g = gradients.layers[i];
-      norm_backward(team, space, output_sum, w.output_norm, eps, gradient_, sum_, g.output_norm);
-      Matrix branch = dropped(team, space, dropout.layer_output(i), offsets);
-      activate_into<T>(team, space, activation, up, intermediate_);
-      linear_backward<T>(team, space, w.down.weight, intermediate_, branch, dup, {}, g.down.weight, g.down.bias);
+      const std::size_t rows = up.rows();
+      const Matrix gradient = gradient_.slice_rows(0, rows), sum = sum_.slice_rows(0, rows);
+      const Matrix intermediate = intermediate_.slice_rows(0, rows);
+      const Matrix dup(wide_.data(), {rows, config_->intermediate_size});
+      norm_backward(team, space, output_sum, w.output_norm, eps, gradient, sum, g.output_norm);
+      Matrix branch = dropped(team, space, dropout.layer_output(i), offsets, i, sum);
+      activate_into<T>(team, space, activation, up, intermediate);
+      linear_backward<T>(team, space, w.down.weight, intermediate, branch, dup, {}, g.down.weight, g.down.bias);
       activation_backward<T>(team, space, activation, up, dup);
-      linear_backward<T>(team, space, w.up.weight, attended, dup, gradient_, sum_, g.up.weight, g.up.bias);
+      linear_backward<T>(team, space, w.up.weight, attended, dup, gradient, sum, g.up.weight, g.up.bias);
 
-      norm_backward(team, space, attention_sum, w.attention_norm, eps, gradient_, sum_, g.attention_norm);
-      branch = dropped(team, space, dropout.attention_output(i), offsets);
-      linear_backward<T>(team, space, w.attention_output.weight, context, branch, gradient_, {},
-                         g.attention_output.weight, g.attention_output.bias);
-      attention_backward<T>(team, space, heads, offsets, qkv, context, gradient_, dqkv, dropout.attention_of(i));
-      linear_backward<T>(team, space, w.qkv.weight, x, dqkv, gradient_, sum_, g.qkv.weight, g.qkv.bias);
+      norm_backward(team, space, attention_sum, w.attention_norm, eps, gradient, sum, g.attention_norm);
+      branch = dropped(team, space, dropout.attention_output(i), offsets, i, sum);
+      linear_backward<T>(team, space, w.attention_output.weight, is_chosen(i) ? chosen_context_ : context, branch,
+                         gradient, {}, g.attention_output.weight, g.attention_output.bias);
+      attention_backward<T>(team, space, heads, offsets, qkv, context, spread(team, i, gradient, gradient_), dqkv,
+                            dropout.attention_of(i));
+      linear_backward<T>(team, space, w.qkv.weight, x, dqkv, gradient_, spread(team, i, sum, sum_), g.qkv.weight,
+                         g.qkv.bias);
     }
     apply_dropout(team, space, dropout.embeddings(), offsets, gradient_);
     norm_backward(team, space, embedded_, weights.embeddings_norm, eps, gradient_, sum_, gradients.embeddings_norm);
@@ -161,6 +207,25 @@ class EncoderPass {
   using Norm = typename Parameters::NormParameters;
   using LinearParameters = typename Parameters::LinearParameters;
 
+  /// Whether what the layer does after attention is done for the outputs alone.
+  bool is_chosen(std::size_t layer) const { return layer + 1 == layers_.size() && !outputs_.empty(); }
+  /// The tokens of the layer's rows after attention, for apply_dropout().
+  std::span<const std::size_t> tokens(std::size_t layer) const {
+    return is_chosen(layer) ? std::span(outputs_) : std::span<const std::size_t>();
+  }
+  /// The rows of x [T, H] that the layer goes on with after attention, …
+  Matrix chosen(const Team& team, std::size_t layer, Matrix x, Matrix out) const {
+    if (!is_chosen(layer)) return x;
+    gather_rows<T>(team, x, outputs_, out);
+    return out;
+  }
+  /// … and on the way back their gradient among those of all tokens.
+  Matrix spread(const Team& team, std::size_t layer, Matrix dx, Matrix all) const {
+    if (!is_chosen(layer)) return all;
+    spread_rows<T>(team, dx, outputs_, spread_);
+    return spread_;
+  }
+
   Matrix input(std::size_t layer) const { return layer < layers_.size() ? layers_[layer].x : states_; }
 
   static void norm_forward(const Team& team, const TrainingSpace<T>& space, Matrix x, const Norm& norm, T eps,
@@ -174,25 +239,28 @@ class EncoderPass {
   /// out = dropout(x W^T + b) + residual
   static void residual_linear(const Team& team, const TrainingSpace<T>& space, const LinearParameters& linear, Matrix x,
                               Matrix residual, Matrix out, std::span<const std::size_t> offsets,
-                              const Dropout& dropout) {
+                              std::span<const std::size_t> tokens, const Dropout& dropout) {
     if (!dropout.active()) return linear_forward<T>(team, space, linear.weight, linear.bias, x, out, residual);
     linear_forward<T>(team, space, linear.weight, linear.bias, x, out);
-    apply_dropout(team, space, dropout, offsets, out);
+    apply_dropout(team, space, dropout, offsets, out, tokens);
     add_rows<T>(team, space, residual, out);
   }
-  /// The gradient in sum_ as it goes into a branch behind dropout; sum_ itself is the residual's.
+  /// The gradient `sum` as it goes into a branch behind dropout; itself it is the residual's.
   Matrix dropped(const Team& team, const TrainingSpace<T>& space, const Dropout& dropout,
-                 std::span<const std::size_t> offsets) const {
-    if (!dropout.active()) return sum_;
-    copy_rows<T>(team, sum_, branch_);
-    apply_dropout(team, space, dropout, offsets, branch_);
-    return branch_;
+                 std::span<const std::size_t> offsets, std::size_t layer, Matrix sum) const {
+    if (!dropout.active()) return sum;
+    const Matrix branch = branch_.slice_rows(0, sum.rows());
+    copy_rows<T>(team, sum, branch);
+    apply_dropout(team, space, dropout, offsets, branch, tokens(layer));
+    return branch;
   }
 
   const BertConfig* config_;
+  std::vector<std::size_t> outputs_;
   Matrix embedded_;  // before the embeddings' norm
   std::vector<Layer> layers_;
   Matrix states_, gradient_;
+  Matrix chosen_x_, chosen_context_, spread_;  // of the last layer, where the outputs are not all tokens
   Matrix wide_, intermediate_, sum_, branch_;  // of the layer at hand
 };
 

@@ -32,6 +32,11 @@ void cross_entropy(const Team& team, const TrainingSpace<T>& space, TensorView<T
   team.sync();
 }
 
+/// The sequences' first tokens, [CLS].
+inline std::span<const std::size_t> first_tokens(const PackedBatch& batch) {
+  return std::span(batch.offsets).first(batch.sequences());
+}
+
 /// What a batch lost: sums, to be divided by the step's counts.
 struct LossSums {
   double loss = 0;
@@ -47,8 +52,8 @@ struct LossSums {
   double accuracy() const { return count ? static_cast<double>(right) / static_cast<double>(count) : 0; }
 };
 
-/// logits = decoder(LayerNorm(activation(transform(h)))) + bias for the masked rows h only; the decoder is the word
-/// table, whose gradient it begins.
+/// logits = decoder(LayerNorm(activation(transform(h)))) + bias for the masked rows h of the states only; the decoder
+/// is the word table, whose gradient it begins.
 template <class T>
 class MlmHead {
  public:
@@ -113,7 +118,8 @@ class MlmHead {
   std::uint8_t* right_;
 };
 
-/// logits = W dropout(tanh(pooler(h of [CLS]))) + b: next sentences, and classes of whole sequences.
+/// logits = W dropout(tanh(pooler(h of [CLS]))) + b: next sentences, and classes of whole sequences. `rows` are those
+/// of the sequences' first tokens among the states.
 template <class T>
 class PooledHead {
  public:
@@ -140,12 +146,12 @@ class PooledHead {
   std::span<const std::uint8_t> right() const { return {right_, first_.rows()}; }
 
   void forward(const Team& team, const TrainingSpace<T>& space, const LinearParameters& pooler,
-               const LinearParameters& output, const PackedBatch& batch, TensorView<const T, 2> states,
-               const Dropout& dropout) const {
-    gather_rows<T>(team, states, first_rows(batch), first_);
+               const LinearParameters& output, const PackedBatch& batch, std::span<const std::size_t> rows,
+               TensorView<const T, 2> states, const Dropout& dropout) const {
+    gather_rows<T>(team, states, rows, first_);
     linear_forward<T>(team, space, pooler.weight, pooler.bias, first_, pooled_before_);
     activate_into<T>(team, space, Activation::tanh, pooled_before_, pooled_);
-    drop(team, space, dropout, pooled_);
+    apply_dropout(team, space, dropout, batch.offsets, pooled_, first_tokens(batch));
     linear_forward<T>(team, space, output.weight, output.bias, pooled_, logits_);
   }
 
@@ -156,27 +162,16 @@ class PooledHead {
   /// logits() hold dL/dlogits.
   void backward(const Team& team, const TrainingSpace<T>& space, const LinearParameters& pooler,
                 const LinearParameters& output, const LinearParameters& dpooler, const LinearParameters& doutput,
-                const PackedBatch& batch, const Dropout& dropout, Matrix dstates) const {
+                const PackedBatch& batch, std::span<const std::size_t> rows, const Dropout& dropout,
+                Matrix dstates) const {
     linear_backward<T>(team, space, output.weight, pooled_, logits_, gradient_, {}, doutput.weight, doutput.bias);
-    drop(team, space, dropout, gradient_);
+    apply_dropout(team, space, dropout, batch.offsets, gradient_, first_tokens(batch));
     activation_backward<T>(team, space, Activation::tanh, pooled_before_, gradient_);
     linear_backward<T>(team, space, pooler.weight, first_, gradient_, pooled_, {}, dpooler.weight, dpooler.bias);
-    scatter_add_rows<T>(team, space, pooled_, first_rows(batch), dstates);
+    scatter_add_rows<T>(team, space, pooled_, rows, dstates);
   }
 
  private:
-  static std::span<const std::size_t> first_rows(const PackedBatch& batch) {
-    return std::span(batch.offsets).first(batch.sequences());
-  }
-  /// Row b is sequence b's, and its mask's first row.
-  static void drop(const Team& team, const TrainingSpace<T>& space, const Dropout& dropout, Matrix x) {
-    if (!dropout.active()) return;
-    const Share rows = team.share(x.rows());
-    for (std::size_t b = rows.begin; b < rows.end; ++b)
-      space.training->dropout({x.row(b), x.columns(), 0, dropout.mask(b)});
-    team.sync();
-  }
-
   Matrix first_, pooled_before_, pooled_, gradient_, logits_;
   T* losses_;
   std::uint8_t* right_;

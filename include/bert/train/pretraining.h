@@ -6,6 +6,9 @@
 #include <bert/train/kernels.h>
 #include <bert/train/trainer.h>
 
+#include <algorithm>
+#include <iterator>
+
 namespace bert::inline BERT_ABI {
 
 /// Terms of a whole step's losses, of which a shard holds some: the losses are means over these.
@@ -35,7 +38,9 @@ class PretrainingPass {
 
   PretrainingPass(Arena& arena, const BertConfig& config, const BertHeads& heads, const PretrainingBatch& batch,
                   std::size_t threads, const KernelTable<T>& kernels, Precision precision = Precision::fp32)
-      : encoder_(arena, config, batch.tokens.tokens()),
+      : encoder_(arena, config, batch.tokens.tokens(), outputs(heads, batch)),
+        masked_(encoder_.rows_of(batch.masked)),
+        first_(encoder_.rows_of(first_tokens(batch.tokens))),
         mlm_(arena, config, batch.masked.size()),
         nsp_(arena, config, batch.next_sentence.size(), 2),
         heads_(heads) {
@@ -50,9 +55,9 @@ class PretrainingPass {
   void forward(const Team& team, const BertParameters<T>& weights, const PretrainingBatch& batch,
                const DropoutPlan& dropout) const {
     encoder_.forward(team, space_, weights, batch.tokens, dropout);
-    if (mlm(batch)) mlm_.forward(team, space_, weights, encoder_.states(), batch.masked);
+    if (mlm(batch)) mlm_.forward(team, space_, weights, encoder_.states(), masked_);
     if (nsp(batch))
-      nsp_.forward(team, space_, weights.pooler, weights.next_sentence, batch.tokens, encoder_.states(), {});
+      nsp_.forward(team, space_, weights.pooler, weights.next_sentence, batch.tokens, first_, encoder_.states(), {});
   }
   /// Losses alone, without gradients.
   void loss(const Team& team, const PretrainingBatch& batch) const {
@@ -66,12 +71,12 @@ class PretrainingPass {
     const TensorView<T, 2> dstates = encoder_.gradient();
     clear_gradients(team, array, dstates);
     if (mlm(batch))
-      mlm_.backward(team, space_, weights, gradients, batch.masked, batch.masked_ids,
-                    T(1) / static_cast<T>(counts.masked), dstates);
+      mlm_.backward(team, space_, weights, gradients, masked_, batch.masked_ids, T(1) / static_cast<T>(counts.masked),
+                    dstates);
     if (nsp(batch)) {
       nsp_.loss(team, space_, batch.next_sentence, T(1) / static_cast<T>(counts.pairs));
       nsp_.backward(team, space_, weights.pooler, weights.next_sentence, gradients.pooler, gradients.next_sentence,
-                    batch.tokens, {}, dstates);
+                    batch.tokens, first_, {}, dstates);
     }
     encoder_.backward(team, space_, weights, gradients, batch.tokens, dropout);
   }
@@ -84,11 +89,24 @@ class PretrainingPass {
   }
 
  private:
+  /// The tokens that the heads read.
+  static std::vector<std::size_t> outputs(const BertHeads& heads, const PretrainingBatch& batch) {
+    std::vector<std::size_t> tokens;
+    if (heads.mlm) tokens = batch.masked;
+    if (heads.nsp && !batch.next_sentence.empty()) {
+      const auto first = first_tokens(batch.tokens);
+      std::vector<std::size_t> both;
+      std::set_union(tokens.begin(), tokens.end(), first.begin(), first.end(), std::back_inserter(both));
+      tokens = std::move(both);
+    }
+    return tokens;
+  }
   bool mlm(const PretrainingBatch& batch) const { return heads_.mlm && !batch.masked.empty(); }
   bool nsp(const PretrainingBatch& batch) const { return heads_.nsp && !batch.next_sentence.empty(); }
 
   TrainingSpace<T> space_;
   EncoderPass<T> encoder_;
+  std::vector<std::size_t> masked_, first_;  // rows of the encoder's states
   MlmHead<T> mlm_;
   PooledHead<T> nsp_;
   BertHeads heads_;

@@ -52,8 +52,9 @@ class TaskPass {
   TaskPass(Arena& arena, const BertConfig& config, const BertHeads& heads, const TaskBatch& batch, std::size_t threads,
            const KernelTable<T>& kernels, Precision precision = Precision::fp32)
       : heads_(heads),
-        encoder_(arena, config, batch.tokens.tokens()),
+        encoder_(arena, config, batch.tokens.tokens(), outputs(heads, batch)),
         classes_(arena, config, heads.classes > 0 ? batch.tokens.sequences() : 0, heads.classes) {
+    state_rows_ = encoder_.rows_of(outputs(heads, batch));
     const std::size_t tokens = batch.tokens.tokens(), sequences = batch.tokens.sequences();
     const std::size_t hidden = config.hidden_size, terms = TaskPass::terms(batch);
     const std::size_t rows = heads.tags > 0 ? batch.rows.size() : heads.spans ? tokens : 0;
@@ -75,10 +76,11 @@ class TaskPass {
     encoder_.forward(team, space_, w, batch.tokens, dropout);
     const Matrix states = encoder_.states();
     if (heads_.classes > 0)
-      classes_.forward(team, space_, w.pooler, w.classifier, batch.tokens, states, dropout.before_classifier());
+      classes_.forward(team, space_, w.pooler, w.classifier, batch.tokens, state_rows_, states,
+                       dropout.before_classifier());
     if (heads_.tags > 0) {
-      gather_rows<T>(team, states, batch.rows, rows_);
-      drop_rows(team, batch, dropout.before_classifier(), rows_);
+      gather_rows<T>(team, states, state_rows_, rows_);
+      apply_dropout(team, space_, dropout.before_classifier(), batch.tokens.offsets, rows_, batch.rows);
       linear_forward<T>(team, space_, w.classifier.weight, w.classifier.bias, rows_, logits_);
     }
     if (heads_.spans) {
@@ -102,13 +104,13 @@ class TaskPass {
     clear_gradients(team, array, dstates);
     loss(team, batch, T(1) / static_cast<T>(counts.terms));
     if (heads_.classes > 0)
-      classes_.backward(team, space_, w.pooler, w.classifier, g.pooler, g.classifier, batch.tokens,
+      classes_.backward(team, space_, w.pooler, w.classifier, g.pooler, g.classifier, batch.tokens, state_rows_,
                         dropout.before_classifier(), dstates);
     if (heads_.tags > 0) {
       linear_backward<T>(team, space_, w.classifier.weight, rows_, logits_, rows_gradient_, {}, g.classifier.weight,
                          g.classifier.bias);
-      drop_rows(team, batch, dropout.before_classifier(), rows_gradient_);
-      scatter_add_rows<T>(team, space_, rows_gradient_, batch.rows, dstates);
+      apply_dropout(team, space_, dropout.before_classifier(), batch.tokens.offsets, rows_gradient_, batch.rows);
+      scatter_add_rows<T>(team, space_, rows_gradient_, state_rows_, dstates);
     }
     if (heads_.spans) {
       join_places(team);
@@ -145,19 +147,6 @@ class TaskPass {
     TaskCounts counts;
     counts.add(batch);
     return counts.terms;
-  }
-
-  /// Row m is token rows[m]: its mask is that of its place in its sequence.
-  void drop_rows(const Team& team, const TaskBatch& batch, const Dropout& dropout, Matrix x) const {
-    if (!dropout.active()) return;
-    const Share mine = team.share(batch.rows.size());
-    std::size_t b = 0;
-    for (std::size_t m = mine.begin; m < mine.end; ++m) {
-      while (batch.tokens.offsets[b + 1] <= batch.rows[m]) ++b;
-      const std::size_t place = batch.rows[m] - batch.tokens.offsets[b];
-      space_.training->dropout({x.row(m), x.columns(), place * Dropout::row_elements(x.columns()), dropout.mask(b)});
-    }
-    team.sync();
   }
 
   /// logits [T, 2] <-> places [2, T], where the starts, and the ends, of a sequence lie side by side.
@@ -221,9 +210,17 @@ class TaskPass {
     team.sync();
   }
 
+  /// The tokens whose states are read; empty: all.
+  static std::vector<std::size_t> outputs(const BertHeads& heads, const TaskBatch& batch) {
+    const auto first = first_tokens(batch.tokens);
+    if (heads.classes > 0) return {first.begin(), first.end()};
+    return heads.tags > 0 ? batch.rows : std::vector<std::size_t>();
+  }
+
   BertHeads heads_;
   TrainingSpace<T> space_;
   EncoderPass<T> encoder_;
+  std::vector<std::size_t> state_rows_;  // of the tokens that classes or tags are read from
   PooledHead<T> classes_;
   Matrix rows_, rows_gradient_, logits_, places_, vectors_;
   T* losses_ = nullptr;
