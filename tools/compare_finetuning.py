@@ -234,7 +234,8 @@ def main():
                     scores[side].append(result[settings.metric])
                     with open(arguments.log, "a") as log:
                         print(json.dumps({"task": name, "model": arguments.model.name, "side": side, "seed": seed,
-                                          "limit": arguments.limit, "random_start": arguments.random_start, "seconds": round(seconds[side][-1]), **result}), file=log)
+                                          "limit": arguments.limit, "random_start": arguments.random_start,
+                                          "seconds": round(seconds[side][-1]), **result}), file=log)
         for side in sides:
             cells += [f"{statistics.mean(scores[side]):.3f} ({', '.join(f'{score:.3f}' for score in scores[side])})",
                       f"{statistics.median(seconds[side]):.0f}"]

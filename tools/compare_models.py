@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Compares pre-trained models on the same hidden words and the same pairs of sentences: the table of docs/model_card.md.
+"""Compares pre-trained models on the same hidden words and the same pairs of sentences.
 
     tools/compare_models.py MODEL... --text dev.txt [--words 3000] [--pairs 2000] [--seed 1] [--everyday examples/model/everyday.tsv]
 
 The text has a paragraph a line and a blank line between documents. A window is three sentences that follow each other; in each a
 whole word is hidden that is one token in all the models' vocabularies. A pair is two sentences that follow each other, or as
 often the first of them and one of another document. Every model reads the same windows and pairs, with `bert fill-mask` and `bert
-next-sentence`; the loss beside is `bert evaluate`'s, over each model's own tokens, (1000 sequences), and cannot be
-compared between vocabularies.
+next-sentence`; the loss beside is `bert evaluate`'s, over each model's own tokens in 1000 sequences: not comparable between vocabularies.
 Everyday sentences: how often the expected word is in the first five. Needs build/release/bert and Python alone.
 """
 import argparse
@@ -88,8 +87,8 @@ class Model:
         return sum((score["is_next"] > 0.5) == follows for score, (_, _, follows) in zip(scores, drawn))
 
     def evaluate(self, text):
-        output = subprocess.run([self.program, "evaluate", "--json", "--task", "mlm", "--limit", "1000", "--data", text, "--model", self.path],
-                                check=True, text=True, stdout=subprocess.PIPE).stdout
+        command = [self.program, "evaluate", "--json", "--task", "mlm", "--limit", "1000", "--data", text, "--model", self.path]
+        output = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
         return json.loads(output)
 
 

@@ -29,7 +29,8 @@ def coverage(program):
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder, "program.cpp")
         source.write_text(program, encoding="utf-8")
-        compile_it = ["g++", "-std=c++20", "-O0", "--coverage", "-fprofile-update=atomic", "-DBERT_SCALAR_ONLY", f"-I{PROJECT}/include", str(source)]
+        coverage_flags = ["--coverage", "-fprofile-update=atomic"]  # several threads count
+        compile_it = ["g++", "-std=c++20", "-O0", *coverage_flags, "-DBERT_SCALAR_ONLY", f"-I{PROJECT}/include", str(source)]
         subprocess.run([*compile_it, "-lutf8proc", "-o", "program"], cwd=folder, check=True)
         subprocess.run(["./program", str(MODEL)], cwd=folder, check=True, stdout=subprocess.DEVNULL)
         data = next(pathlib.Path(folder).glob("*.gcda")).name

@@ -44,9 +44,7 @@ void run(const PretrainFlags& given_flags) {
     throw UsageError("say what to train: --config and --tokenizer for a new model, or --model to start from one");
   if (flags.objective != "bert" && flags.objective != "mlm") throw UsageError("--objective is bert or mlm");
   options.objective = flags.objective == "mlm" ? PretrainingObjective::mlm : PretrainingObjective::bert;
-  options.training.rate.shape = flags.schedule == "constant" ? LearningRate::Shape::constant
-                                : flags.schedule == "cosine" ? LearningRate::Shape::cosine
-                                                             : LearningRate::Shape::linear;
+  options.training.rate.set_shape(flags.schedule);
   options.training.precision = precision(flags.common).value_or(Precision::fp32);
   options.output = flags.output;
   if (options.resume && has_checkpoint(options.output)) take_from_manifest(flags);

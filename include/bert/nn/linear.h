@@ -11,7 +11,7 @@
 
 namespace bert::inline BERT_ABI {
 
-/// Rows of a product that a thread takes at a time: whole strips of every instruction set's tiles.
+/// Rows of a product that a thread takes at a time: a few even strips of any instruction set's tiles.
 inline constexpr std::size_t product_rows = 48;
 
 /// The team computes a product together: each thread its rows, or its panels of all rows (Team::by_rows). Returns

@@ -146,9 +146,9 @@ class EncoderPass {
       const auto& w = weights.layers[i];
       linear_forward<T>(team, space, w.qkv.weight, w.qkv.bias, x, qkv);
       attention_forward<T>(team, space, heads, offsets, qkv, context, dropout.attention_of(i));
-      const Matrix attended_from = chosen(team, i, context, chosen_context_), residual = chosen(team, i, x, chosen_x_);
+      const Matrix context_rows = chosen(team, i, context, chosen_context_), residual = chosen(team, i, x, chosen_x_);
       const Matrix intermediate = intermediate_.slice_rows(0, up.rows());
-      residual_linear(team, space, w.attention_output, attended_from, residual, attention_sum, offsets, tokens(i),
+      residual_linear(team, space, w.attention_output, context_rows, residual, attention_sum, offsets, tokens(i),
                       dropout.attention_output(i));
       norm_forward(team, space, attention_sum, w.attention_norm, eps, attended);
       linear_forward<T>(team, space, w.up.weight, w.up.bias, attended, up);

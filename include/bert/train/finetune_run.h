@@ -47,6 +47,9 @@ struct FinetuneResult {
 /// Fine-tunes. Errors as pretrain(), TaskExamples.
 FinetuneResult finetune(const FinetuneOptions& options);
 
+/// The options that an existing run's manifest says, put in place of those of `options`. Its data are not among them.
+void options_of_run(const Json& manifest, FinetuneOptions& options);
+
 /// The metric of a fine-tuned model on a data file. Labels are the model's id2label.
 TaskMetrics evaluate_task(Task task, const std::filesystem::path& data, const std::filesystem::path& model,
                           FeatureOptions features, int threads, const KernelTable<float>& kernels);
@@ -61,8 +64,6 @@ std::string report_json(const FinetuneReport& report);
 
 #if BERT_WITH_DEFINITIONS
 #include <bert/io/provenance.h>
-
-#include <chrono>
 
 namespace bert::inline BERT_ABI {
 
@@ -153,27 +154,23 @@ class FinetuneRun {
   }
 
   void steps(const TrainOptions& training, const std::string& manifest) {
-    using Clock = std::chrono::steady_clock;
-    const Clock::time_point start = Clock::now();
     const std::uint64_t epoch_steps = std::max<std::uint64_t>(1, chosen_.size() / training.batch);
-    std::uint64_t tokens = 0;
     TaskLoss loss;
     bool stopped = false;
     while (trainer_->state().steps < training.rate.steps && !stopped) {
       const auto step = trainer_->step();
-      folder_.progress().take(step.step, step.tokens, trainer_->loss_curve());
-      loss.add(step.loss), tokens += step.tokens;
+      folder_.take(step.step, step.tokens, trainer_->loss_curve());
+      loss.add(step.loss);
       const bool last = step.step == training.rate.steps;
       stopped = options_.stop && options_.stop();
       const auto due = [&](std::uint64_t every) { return last || stopped || (every > 0 && step.step % every == 0); };
       if (due(options_.report_every)) {
-        const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
         give({step.step,
               training.rate.steps,
               loss.total(),
               step.rate,
               folder_.progress().tokens,
-              static_cast<double>(tokens) / seconds,
+              folder_.tokens_per_second(),
               {}});
         loss = {};
       }
@@ -246,6 +243,13 @@ class FinetuneRun {
 }  // namespace detail
 
 BERT_INLINE FinetuneResult finetune(const FinetuneOptions& options) { return detail::FinetuneRun(options).run(); }
+
+BERT_INLINE void options_of_run(const Json& manifest, FinetuneOptions& options) {
+  read_training(manifest, options.training);
+  if (const Json* const task = manifest.find("task")) options.task = task_by_name(task->text);
+  read_number(manifest, "max_length", options.features.max_length);
+  read_number(manifest, "stride", options.features.stride), read_number(manifest, "limit", options.limit);
+}
 
 BERT_INLINE TaskMetrics evaluate_task(Task task, const std::filesystem::path& data, const std::filesystem::path& model,
                                       FeatureOptions features, int threads, const KernelTable<float>& kernels) {

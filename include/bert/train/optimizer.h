@@ -18,10 +18,17 @@ struct AdamWOptions {
 /// Warms up from 0 linearly, then falls to 0 at the last step, by a straight line or half a cosine.
 struct LearningRate {
   enum class Shape { constant, linear, cosine };
+  static constexpr std::string_view shape_names[] = {"constant", "linear", "cosine"};  // in the order of the values
   double peak = 1e-4;
   std::uint64_t warmup = 0, steps = 0;
   Shape shape = Shape::linear;
 
+  std::string_view shape_name() const { return shape_names[static_cast<int>(shape)]; }
+  /// A name that is not known changes nothing.
+  void set_shape(std::string_view name) {
+    for (std::size_t i = 0; i < std::size(shape_names); ++i)
+      if (shape_names[i] == name) shape = static_cast<Shape>(i);
+  }
   /// Of step `step`, counted from 0.
   double at(std::uint64_t step) const {
     if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup);

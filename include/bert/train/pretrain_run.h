@@ -31,7 +31,7 @@ struct PretrainRunOptions {
   std::filesystem::path dev;                // a text to evaluate on, or empty
   TrainOptions training;                    // training.rate.steps: of the run
   std::size_t seq_len = 128;
-  double mask_prob = 0.15;  // of tokens hidden in training; the dev text is always scored with 0.15
+  double mask_prob = PretrainingOptions{}.mask_prob;  // of training; the dev text is always scored with that
   PretrainingObjective objective = PretrainingObjective::bert;
   std::uint64_t report_every = 10, save_every = 500, eval_every = 500;
   std::size_t dev_sequences = 512;
@@ -60,8 +60,6 @@ std::string report_json(const RunReport& report);
 #if BERT_WITH_DEFINITIONS
 #include <bert/io/provenance.h>
 
-#include <chrono>
-
 namespace bert::inline BERT_ABI {
 
 namespace detail {
@@ -87,7 +85,9 @@ class PretrainRun {
     save_run_files(options_.output, config_json(model_->config(), architecture), start_.files());
     corpus_.emplace(open_corpus(options_.corpus, "corpus.cache"));
     manifest_ = manifest();
-    data_.emplace(*corpus_, start_.tokenizer(), data_options(options_.training.seed, options_.mask_prob));
+    PretrainingOptions data = data_options(options_.training.seed);
+    data.mask_prob = options_.mask_prob;
+    data_.emplace(*corpus_, start_.tokenizer(), data);
     trainer_.emplace(
         *model_, options_.training,
         [this](std::uint64_t first, std::size_t count) { return data_->sequences(first, count); }, threads_);
@@ -104,10 +104,10 @@ class PretrainRun {
     options.threads = options_.threads, options.progress = options_.tokenizing;
     return load_corpus<TextReader>(files, start_.tokenizer(), options_.output / cache, options);
   }
-  PretrainingOptions data_options(std::uint64_t seed, double mask_prob) const {
+  PretrainingOptions data_options(std::uint64_t seed) const {
     PretrainingOptions options;
     options.objective = options_.objective, options.seq_len = options_.seq_len, options.seed = seed;
-    options.batch_size = options_.training.batch, options.mask_prob = mask_prob;
+    options.batch_size = options_.training.batch;
     return options;
   }
 
@@ -126,22 +126,17 @@ class PretrainRun {
   }
 
   std::uint64_t steps() {
-    using Clock = std::chrono::steady_clock;
-    const Clock::time_point start = Clock::now();
-    std::uint64_t tokens = 0;
     RunReport report;
     report.steps = options_.training.rate.steps;
     while (trainer_->state().steps < report.steps) {
       const StepReport<PretrainingLoss> step = trainer_->step();
-      tokens += step.tokens;
-      folder_.progress().take(step.step, step.tokens, trainer_->loss_curve());
+      folder_.take(step.step, step.tokens, trainer_->loss_curve());
       report.loss.add(step.loss);
       const bool last = step.step == report.steps, stopped = options_.stop && options_.stop();
       const auto due = [&](std::uint64_t every) { return last || (every > 0 && step.step % every == 0); };
       if (due(options_.report_every) || stopped) {
         report.step = step.step, report.rate = step.rate, report.tokens = folder_.progress().tokens;
-        report.tokens_per_second =
-            static_cast<double>(tokens) / std::chrono::duration<double>(Clock::now() - start).count();
+        report.tokens_per_second = folder_.tokens_per_second();
         give(report);
         report.loss = {};
       }
@@ -156,7 +151,7 @@ class PretrainRun {
     if (dev_.empty()) {
       dev_corpus_.emplace(open_corpus({options_.dev}, "dev.cache"));
       const PretrainingData data(*dev_corpus_, start_.tokenizer(),
-                                 data_options(0, 0.15));  // the same sequences for every run
+                                 data_options(0));  // the same sequences for every run
       for (std::size_t done = 0; done < options_.dev_sequences; done += 16)
         dev_.push_back(data.sequences(done, std::min<std::size_t>(16, options_.dev_sequences - done)));
     }
@@ -206,8 +201,7 @@ BERT_INLINE std::string report_json(const RunReport& report) {
 
 BERT_INLINE void options_of_run(const Json& manifest, PretrainRunOptions& options) {
   read_training(manifest, options.training);
-  if (const Json* const length = manifest.find("seq_len")) length->to(options.seq_len);
-  if (const Json* const prob = manifest.find("mask_prob")) prob->to(options.mask_prob);
+  read_number(manifest, "seq_len", options.seq_len), read_number(manifest, "mask_prob", options.mask_prob);
   if (const Json* const objective = manifest.find("objective"))
     options.objective = objective->text == "mlm" ? PretrainingObjective::mlm : PretrainingObjective::bert;
 }

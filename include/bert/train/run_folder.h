@@ -4,6 +4,7 @@
 #include <bert/train/loss_plot.h>
 #include <bert/train/run_start.h>
 
+#include <chrono>
 #include <fstream>
 
 namespace bert::inline BERT_ABI {
@@ -14,7 +15,15 @@ class RunFolder {
   RunFolder(std::filesystem::path folder, bool resume);
 
   const std::filesystem::path& path() const { return path_; }
-  RunProgress& progress() { return progress_; }
+  const RunProgress& progress() const { return progress_; }
+  /// Counts a step.
+  void take(std::uint64_t step, std::uint64_t tokens, const std::string& loss_curve) {
+    progress_.take(step, tokens, loss_curve), tokens_here_ += tokens;
+  }
+  /// Of the steps since open_metrics().
+  double tokens_per_second() const {
+    return static_cast<double>(tokens_here_) / std::chrono::duration<double>(Clock::now() - opened_).count();
+  }
 
   /// Takes the checkpoint's parameters, moments and progress, where there is one. `manifest` says what the run is made
   /// of now; Error naming the first thing that was otherwise before.
@@ -30,9 +39,13 @@ class RunFolder {
   void draw(const std::string& title);
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   std::filesystem::path path_;
   bool resume_;
   RunProgress progress_;
+  std::uint64_t tokens_here_ = 0;  // of this process's steps
+  Clock::time_point opened_;
   std::ofstream metrics_;
   std::vector<std::string> lines_;  // of metrics.jsonl
 };
@@ -76,6 +89,7 @@ BERT_INLINE const std::vector<std::string>& RunFolder::open_metrics() {
   file.commit();
   metrics_.open(path, std::ios::app);
   if (!metrics_) fail("cannot write \"", path.string(), "\"");
+  opened_ = Clock::now();
   return lines_;
 }
 

@@ -33,6 +33,12 @@ class RunStart {
   BertConfig config_;
 };
 
+/// Reads a number of a manifest; one that is not there changes nothing.
+template <class Number>
+void read_number(const Json& manifest, std::string_view key, Number& out) {
+  if (const Json* const value = manifest.find(key)) value->to(out);
+}
+
 /// What manifests say of seed, steps and optimiser: members of a JSON object, without its braces.
 std::string training_json(const TrainOptions& options);
 /// Reads them back.
@@ -71,31 +77,23 @@ BERT_INLINE TrainableBert<float> RunStart::model(BertHeads heads, std::uint64_t 
   return {config_, heads, seed, config_.initializer_range, kernels};
 }
 
-namespace detail {
-inline constexpr const char* rate_shapes[] = {"constant", "linear", "cosine"};  // of LearningRate::Shape
-}
-
 BERT_INLINE std::string training_json(const TrainOptions& options) {
   return concat("\"seed\":", options.seed, ",\"steps\":", options.rate.steps, ",\"batch\":", options.batch,
                 ",\"shard\":", options.shard, ",\"lr\":", options.rate.peak, ",\"warmup\":", options.rate.warmup,
-                ",\"schedule\":", quote_json(detail::rate_shapes[static_cast<int>(options.rate.shape)]),
+                ",\"schedule\":", quote_json(options.rate.shape_name()),
                 ",\"weight_decay\":", options.adamw.weight_decay, ",\"beta1\":", options.adamw.beta1,
                 ",\"beta2\":", options.adamw.beta2, ",\"eps\":", options.adamw.eps, ",\"clip\":", options.adamw.clip,
                 ",\"precision\":", quote_json(name(options.precision)));
 }
 
 BERT_INLINE void read_training(const Json& manifest, TrainOptions& options) {
-  const auto read = [&](const char* key, auto& out) {
-    if (const Json* const value = manifest.find(key)) value->to(out);
-  };
+  const auto read = [&](const char* key, auto& out) { read_number(manifest, key, out); };
   read("seed", options.seed), read("steps", options.rate.steps), read("batch", options.batch);
   read("shard", options.shard), read("lr", options.rate.peak), read("warmup", options.rate.warmup);
   read("weight_decay", options.adamw.weight_decay), read("beta1", options.adamw.beta1);
   read("beta2", options.adamw.beta2), read("eps", options.adamw.eps), read("clip", options.adamw.clip);
   if (const Json* const precision = manifest.find("precision")) options.precision = precision_by_name(precision->text);
-  if (const Json* const shape = manifest.find("schedule"))
-    for (int i = 0; i < 3; ++i)
-      if (shape->text == detail::rate_shapes[i]) options.rate.shape = static_cast<LearningRate::Shape>(i);
+  if (const Json* const shape = manifest.find("schedule")) options.rate.set_shape(shape->text);
 }
 
 BERT_INLINE std::string manifest_difference(const Json& before, const Json& now) {

@@ -40,7 +40,7 @@ namespace detail {
 template <class RunOptions>
 void replay_options(const VerifyOptions& options, const Json& run, const std::filesystem::path& output,
                     std::uint64_t steps, RunOptions& replay) {
-  read_training(run, replay.training);
+  options_of_run(run, replay);
   const Json* const parent = run.find("parent");
   const bool from_parent = parent && parent->is(Json::Kind::string);
   if (from_parent == options.model.empty())
@@ -107,16 +107,11 @@ BERT_INLINE VerifyResult verify_run(const VerifyOptions& options) {
   if (task) {
     FinetuneOptions replay;
     detail::replay_options(options, run, output, steps, replay);
-    replay.task = task_by_name(task->text), replay.train = options.train;
-    const auto read = [&](const char* key, auto& out) {
-      if (const Json* const value = run.find(key)) value->to(out);
-    };
-    read("max_length", replay.features.max_length), read("stride", replay.features.stride), read("limit", replay.limit);
+    replay.train = options.train;
     finetune(replay);
   } else {
     PretrainRunOptions replay;
     detail::replay_options(options, run, output, steps, replay);
-    options_of_run(run, replay);
     replay.corpus = options.corpus;
     pretrain(replay);
   }
