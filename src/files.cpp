@@ -5,6 +5,7 @@
 #undef BERT_WITH_DEFINITIONS
 #define BERT_WITH_DEFINITIONS 1
 #include <bert/io/checkpoint.h>
+#include <bert/io/model_config.h>
 #include <bert/io/safetensors_writer.h>
 #include <bert/io/temporary_folder.h>
 #include <bert/io/weights.h>

@@ -2,7 +2,7 @@
 #define BERT_LIBRARY_SOURCE
 #include <bert/io/safetensors_writer.h>
 #include <bert/io/tokenizer_files.h>
-#include <bert/models/bert.h>
+#include <bert/models/registry.h>
 #include <bert/nn.h>
 #include <bert/quant/int8_weights.h>
 

@@ -28,11 +28,29 @@ ALIGNMENT = 64
 SIZE_OF = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 NUMPY = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}  # BF16 as its bits
 # Family -> (prefix of the base model, its parts): a checkpoint of the bare base model has its names without the prefix.
-BASE_MODEL = {"bert": ("bert.", ("embeddings.", "encoder.", "pooler."))}
-
+BASE_MODEL = {
+    "bert": ("bert.", ("embeddings.", "encoder.", "pooler.")),
+    "roberta": ("roberta.", ("embeddings.", "encoder.", "pooler.")),
+    "distilbert": ("distilbert.", ("embeddings.", "transformer.")),
+    "electra": ("electra.", ("embeddings.", "embeddings_project.", "encoder.")),
+    "albert": ("albert.", ("embeddings.", "encoder.", "pooler.")),
+}
+# Family -> copies that a tied decoder's checkpoint may hold, and what they are tied to.
 TIED = {
-    "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
-    "cls.predictions.decoder.bias": "cls.predictions.bias",
+    "bert": {
+        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+        "cls.predictions.decoder.bias": "cls.predictions.bias",
+    },
+    "roberta": {
+        "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
+        "lm_head.decoder.bias": "lm_head.bias",
+    },
+    "distilbert": {"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"},
+    "electra": {"generator_lm_head.weight": "electra.embeddings.word_embeddings.weight"},
+    "albert": {
+        "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
+        "predictions.decoder.bias": "predictions.bias",
+    },
 }
 
 
@@ -169,15 +187,15 @@ def canonical_name(name, model_type):
 
 
 def canonical_tensors(tensors, config):
-    renamed = {}
+    renamed, model_type = {}, config.get("model_type", "bert")
     for name, tensor in tensors.items():
-        new = canonical_name(name, config.get("model_type", "bert"))
+        new = canonical_name(name, model_type)
         if new in renamed:
             raise ConversionError(f"two tensors are named {new} once old names are brought up to date")
         if new is not None:
             renamed[new] = tensor
     if config.get("tie_word_embeddings", True) is not False:  # the decoder's copies of what it is tied to
-        for copy, original in TIED.items():
+        for copy, original in TIED.get(model_type, {}).items():
             if copy in renamed and original not in renamed:
                 renamed[original] = renamed.pop(copy)
             elif copy in renamed and renamed[copy].same_as(renamed[original]):

@@ -22,7 +22,7 @@ void run(const AttentionFlags& flags) {
   Session session(flags.common.threads);
   Trace<float> trace;
   trace.want_attentions = true;
-  model->model.bert().forward(session, PackedBatch(encoding.ids, encoding.type_ids), &trace);
+  model->model->forward(session, PackedBatch(encoding.ids, encoding.type_ids), {}, &trace);
   std::vector<std::string> tokens;
   for (std::int32_t id : encoding.ids) tokens.emplace_back(model->tokenizer.id_to_token(id));
   std::vector<TensorView<const float, 3>> layers;
@@ -31,7 +31,7 @@ void run(const AttentionFlags& flags) {
   OutputFile file(flags.output);
   file.write(std::as_bytes(std::span(page)));
   file.commit();
-  const std::size_t heads = model->model.config().num_attention_heads;
+  const std::size_t heads = model->model->config().num_attention_heads;
   if (flags.common.json)
     print(concat("{\"output\":", json(flags.output), ",\"tokens\":", tokens.size(), ",\"layers\":", layers.size(),
                  ",\"heads\":", heads, "}"));

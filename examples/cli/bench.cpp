@@ -76,14 +76,14 @@ double peak_gflops(const Session& session, const KernelTable<float>& kernels) {
 }
 
 /// Multiply-adds, times two, of one sequence of `length` tokens through the encoder.
-double model_flops(const BertConfig& c, std::size_t length) {
+double model_flops(const ModelConfig& c, std::size_t length) {
   const double hidden = static_cast<double>(c.hidden_size), intermediate = static_cast<double>(c.intermediate_size);
   const double s = static_cast<double>(length);
   return 2 * s * static_cast<double>(c.num_hidden_layers) *
          (4 * hidden * hidden + 2 * hidden * intermediate + 2 * s * hidden);
 }
 
-PackedBatch random_batch(const BertConfig& config, std::span<const std::size_t> lengths) {
+PackedBatch random_batch(const ModelConfig& config, std::span<const std::size_t> lengths) {
   PackedBatch batch;
   std::uint32_t state = 1;
   for (std::size_t length : lengths) {
@@ -129,7 +129,7 @@ std::vector<std::size_t> read_lengths(const std::string& name) {
   return lengths;
 }
 
-void bench_shapes(const BenchFlags& flags, const BertModel<float>& model, Session& session) {
+void bench_shapes(const BenchFlags& flags, const Model<float>& model, Session& session) {
   const auto shapes = parse_shapes(flags.shapes);
   const double peak = peak_gflops(session, model.kernels());
   Table table("rrrrrrrrrr");
@@ -155,7 +155,7 @@ void bench_shapes(const BenchFlags& flags, const BertModel<float>& model, Sessio
 }
 
 /// The sequences of a file of lengths as packed batches, in the order asked for.
-std::vector<PackedBatch> ragged_batches(const BenchFlags& flags, const BertConfig& config,
+std::vector<PackedBatch> ragged_batches(const BenchFlags& flags, const ModelConfig& config,
                                         std::vector<std::size_t> lengths) {
   if (flags.order == "sorted") std::sort(lengths.begin(), lengths.end());
   const std::size_t at_once = flags.order == "single" ? 1 : flags.sentences;
@@ -166,7 +166,7 @@ std::vector<PackedBatch> ragged_batches(const BenchFlags& flags, const BertConfi
   return batches;
 }
 
-void bench_lengths(const BenchFlags& flags, const BertModel<float>& model, Session& session) {
+void bench_lengths(const BenchFlags& flags, const Model<float>& model, Session& session) {
   const std::vector<PackedBatch> batches = ragged_batches(flags, model.config(), read_lengths(flags.lengths));
   std::size_t sentences = 0, tokens = 0;
   for (const PackedBatch& batch : batches) sentences += batch.sequences(), tokens += batch.tokens();
@@ -223,9 +223,9 @@ void run(const BenchFlags& flags) {
   if (!flags.tokenizer.empty()) return bench_tokenizer(flags, session);
   parse_shapes(flags.shapes);
   const KernelTable<float>& kernels = cli::kernels(flags.common);
-  const BertModel<float> model(Checkpoint::open(model_path(flags.common)), kernels, precision(flags.common),
-                               session.threads);
-  flags.lengths.empty() ? bench_shapes(flags, model, session) : bench_lengths(flags, model, session);
+  const auto model = bert::open_model<float>(Checkpoint::open(model_path(flags.common)), kernels,
+                                             precision(flags.common), session.threads);
+  flags.lengths.empty() ? bench_shapes(flags, *model, session) : bench_lengths(flags, *model, session);
 }
 
 }  // namespace

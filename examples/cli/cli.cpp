@@ -216,9 +216,9 @@ std::vector<std::int32_t> parse_ids(std::string_view what, std::string_view text
   }
 }
 
-void check_window(std::size_t length, const BertConfig& config) {
-  if (length > config.max_position_embeddings)
-    fail("a sequence of ", length, " tokens is longer than the model's window of ", config.max_position_embeddings);
+void check_window(std::size_t length, const ModelConfig& config) {
+  if (length > config.window())
+    fail("a sequence of ", length, " tokens is longer than the model's window of ", config.window());
 }
 
 // --- printing -------------------------------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ void for_each_text(const Common& common, const Work& work) {
 std::vector<std::int32_t> parse_ids(std::string_view what, std::string_view text);
 
 /// An Error when a sequence of `length` tokens is more than the model takes.
-void check_window(std::size_t length, const BertConfig& config);
+void check_window(std::size_t length, const ModelConfig& config);
 
 /// A line to stdout, at once.
 void print(std::string_view line);

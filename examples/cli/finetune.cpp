@@ -69,17 +69,16 @@ TaskMetrics evaluate_text(const EvaluateFlags& flags) {
   const bool mlm = flags.task == "mlm";
   const Checkpoint checkpoint = Checkpoint::open(model_path(flags.common));
   const Tokenizer tokenizer = load_tokenizer(checkpoint);
-  const BertForPreTraining<float> model(checkpoint, cli::kernels(flags.common), precision(flags.common),
-                                        Threads(flags.common.threads));
-  if (mlm ? !model.has_mlm() : !model.has_nsp())
-    fail("\"", checkpoint.path().string(), "\" has no head for the task ", flags.task);
+  const auto model = bert::open_model<float>(checkpoint, cli::kernels(flags.common), precision(flags.common),
+                                             Threads(flags.common.threads));
+  model->require(mlm ? Head::words : Head::next_sentence);
   const TemporaryFolder folder;
   CorpusOptions options;
   options.threads = flags.common.threads;
   const Corpus corpus = load_corpus<TextReader>({flags.data}, tokenizer, folder.path() / "corpus.cache", options);
   PretrainingEvaluation evaluation = flags.pretraining;
   evaluation.seq_len = flags.features.max_length, evaluation.threads = flags.common.threads;
-  const PretrainingScore score = evaluate_pretraining(model, tokenizer, corpus, evaluation);
+  const PretrainingScore score = evaluate_pretraining(*model, tokenizer, corpus, evaluation);
   if (!mlm) return {{"accuracy", score.pairs_accuracy}};
   return {{"examples", static_cast<double>(score.words)},
           {"loss", score.loss},

@@ -3,6 +3,8 @@
 
 #include "cli.h"
 
+#include <deque>
+
 namespace bert::cli {
 namespace {
 
@@ -45,8 +47,17 @@ TensorRef tensor(std::string name, std::vector<std::size_t> shape, const float* 
   return {std::move(name), DType::F32, std::move(shape), std::as_bytes(std::span(data, count))};
 }
 
-/// Everything the pass left behind, under the names of Hugging Face's outputs and without a batch axis.
-std::vector<TensorRef> results(const Trace<float>& trace, const BertForPreTraining<float>::Output& output) {
+/// Column j of a matrix.
+std::vector<float> column(TensorView<const float, 2> x, std::size_t j) {
+  std::vector<float> numbers;
+  for (std::size_t r = 0; r < x.rows(); ++r) numbers.push_back(x(r, j));
+  return numbers;
+}
+
+/// Everything the pass left behind, under the names of Hugging Face's outputs and without a batch axis. `columns` holds
+/// what is not in one piece.
+std::vector<TensorRef> results(const Model<float>& model, const Trace<float>& trace, const ModelOutput<float>& output,
+                               std::deque<std::vector<float>>& columns) {
   std::vector<TensorRef> all;
   const auto matrix = [&](const std::string& name, TensorView<const float, 2> view, bool one_row) {
     if (view.empty()) return;
@@ -61,8 +72,17 @@ std::vector<TensorRef> results(const Trace<float>& trace, const BertForPreTraini
   }
   matrix("last_hidden_state", output.last_hidden_state, false);
   matrix("pooler_output", output.pooler_output, true);
-  matrix("prediction_logits", output.prediction_logits, false);
-  matrix("seq_relationship_logits", output.seq_relationship_logits, true);
+  const bool is_bert = model.config().model_type == "bert", pairs = model.has(Head::next_sentence);
+  matrix(is_bert || pairs ? "prediction_logits" : "logits", output.prediction_logits, false);
+  matrix(is_bert ? "seq_relationship_logits" : "sop_logits", output.seq_relationship_logits, true);
+  matrix("logits", output.class_logits, true);
+  if (model.has(Head::tags)) matrix("logits", output.token_logits, false);
+  const auto one_column = [&](const char* name, std::size_t j) {
+    columns.push_back(column(output.token_logits, j));
+    all.push_back(tensor(name, {columns.back().size()}, columns.back().data()));
+  };
+  if (model.has(Head::replaced)) one_column("logits", 0);
+  if (model.has(Head::spans)) one_column("start_logits", 0), one_column("end_logits", 1);
   return all;
 }
 
@@ -88,18 +108,17 @@ void show(const Common& common, const std::vector<TensorRef>& tensors) {
 
 void run(const ForwardFlags& flags) {
   const Checkpoint checkpoint = Checkpoint::open(model_path(flags.common));
-  const TaskOptions options = task_options(flags.common);
-  const BertForPreTraining<float> model(checkpoint,
-                                        options.isa.empty() ? default_kernels<float>() : kernels_for(options.isa),
-                                        options.precision, Threads(options.threads));
-  const PackedBatch batch = read_batch(flags, checkpoint, model.config().max_position_embeddings);
-  std::vector<std::size_t> every_token(model.has_mlm() ? batch.tokens() : 0);
+  const auto model = bert::open_model<float>(checkpoint, cli::kernels(flags.common), precision(flags.common),
+                                             Threads(flags.common.threads));
+  const PackedBatch batch = read_batch(flags, checkpoint, model->config().window());
+  std::vector<std::size_t> every_token(model->has(Head::words) ? batch.tokens() : 0);
   for (std::size_t i = 0; i < every_token.size(); ++i) every_token[i] = i;
   Session session(flags.common.threads);
   Trace<float> trace;
   trace.want_attentions = flags.attentions;
-  const auto output = model.forward(session, batch, every_token, &trace);
-  const std::vector<TensorRef> tensors = results(trace, output);
+  const auto output = model->forward(session, batch, every_token, &trace);
+  std::deque<std::vector<float>> columns;
+  const std::vector<TensorRef> tensors = results(*model, trace, output, columns);
   if (!flags.dump.empty()) write_safetensors(flags.dump, {{"format", "pt"}}, tensors);
   if (flags.dump.empty() || flags.common.json) show(flags.common, tensors);
 }

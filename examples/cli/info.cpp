@@ -28,16 +28,17 @@ void run(const InfoFlags& flags) {
   if (!flags.lengths.empty()) lengths = parse_lengths(flags.lengths);
   const Checkpoint checkpoint = Checkpoint::open(model_path(flags.common));
   const KernelTable<float>& kernels = cli::kernels(flags.common);
-  const BertForPreTraining<float> model(checkpoint, kernels, precision(flags.common), Threads(flags.common.threads));
-  if (lengths.empty()) lengths.push_back(std::min<std::size_t>(128, model.config().max_position_embeddings));
-  for (std::size_t length : lengths) check_window(length, model.config());
+  const auto model =
+      bert::open_model<float>(checkpoint, kernels, precision(flags.common), Threads(flags.common.threads));
+  if (lengths.empty()) lengths.push_back(std::min<std::size_t>(128, model->config().window()));
+  for (std::size_t length : lengths) check_window(length, model->config());
   std::size_t parameters = 0;
   for (const TensorRef& tensor : checkpoint.tensors())
     if (!tensor.name.ends_with(".weight_scale") && !tensor.name.ends_with(".input_scale"))
       parameters += tensor.elements();
-  const std::ptrdiff_t weights = static_cast<std::ptrdiff_t>(parameters * sizeof(float)) - model.bert().bytes_saved();
+  const std::ptrdiff_t weights = static_cast<std::ptrdiff_t>(parameters * sizeof(float)) - model->bytes_saved();
   const std::size_t workspace =
-      model.plan(lengths, model.has_mlm() ? lengths.size() : 0, Session(flags.common.threads).threads.count());
+      model->plan(lengths, model->has(Head::words) ? lengths.size() : 0, Session(flags.common.threads).threads.count());
   const auto or_null = [](const std::string& text) { return text.empty() ? std::string("null") : text; };
   const std::string tokenizer = checkpoint.tokenizer_sha256();
   const auto window = checkpoint.pooling().max_seq_length;
@@ -45,25 +46,23 @@ void run(const InfoFlags& flags) {
     std::string config, provenance = checkpoint.provenance();
     for (char c : checkpoint.config_json())
       if (c != '\n' && c != '\r') config += c;  // strings in JSON hold no raw line breaks, so this is the same value
-    return print(concat("{\"model_type\":", json(model.config().model_type), ",\"parameters\":", parameters,
+    return print(concat("{\"model_type\":", json(model->config().model_type), ",\"parameters\":", parameters,
                         ",\"bytes\":", checkpoint.tensor_bytes(), ",\"sha256\":", json(checkpoint.sha256()),
                         ",\"tokenizer_sha256\":", tokenizer.empty() ? "null" : json(tokenizer), ",\"config\":", config,
                         ",\"provenance\":", or_null(provenance), ",\"isa\":", json(kernels.name),
                         ",\"plan\":{\"weights_bytes\":", weights, ",\"workspace_bytes\":", workspace, "}",
                         window ? concat(",\"max_seq_length\":", *window) : "",
-                        ",\"precision\":", json(name(model.bert().precision())), "}"));
+                        ",\"precision\":", json(name(model->precision())), "}"));
   }
-  const BertConfig& c = model.config();
+  const ModelConfig& c = model->config();
   Table table("ll");
   table.row({"model", concat(c.model_type, ", ", c.num_hidden_layers, " layers of ", c.hidden_size, ", ",
                              c.num_attention_heads, " heads, vocabulary ", c.vocab_size)});
+  table.row({"heads", model->heads_text()});
   table.row(
-      {"heads", concat(model.has_mlm() ? "masked words" : "", model.has_mlm() && model.has_nsp() ? ", " : "",
-                       model.has_nsp() ? "next sentence" : "", model.has_mlm() || model.has_nsp() ? "" : "none")});
-  table.row({"window", concat(c.max_position_embeddings, " tokens",
-                              window ? concat(" (recommended for embedding: ", *window, ")") : "")});
+      {"window", concat(c.window(), " tokens", window ? concat(" (recommended for embedding: ", *window, ")") : "")});
   table.row({"parameters", concat(parameters, " in ", checkpoint.tensor_bytes(), " bytes")});
-  table.row({"precision", std::string(name(model.bert().precision()))});
+  table.row({"precision", std::string(name(model->precision()))});
   table.row({"sha256", checkpoint.sha256()});
   table.row({"tokenizer sha256", tokenizer.empty() ? "no tokenizer" : tokenizer});
   table.row({"instruction set", kernels.name});

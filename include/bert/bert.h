@@ -4,7 +4,7 @@
 #include <bert/nn.h>
 #include <bert/tokenizers/tokenizer.h>
 #include <bert/io/checkpoint.h>
-#include <bert/models/bert.h>
+#include <bert/models/registry.h>
 #include <bert/tasks/fill_mask.h>
 #include <bert/tasks/next_sentence.h>
 #include <bert/tasks/pseudo_perplexity.h>

@@ -56,25 +56,27 @@ TEST_CASE("bert forward --dump is within 2e-5 of float64 PyTorch in every tensor
     for (std::size_t i = 0; i < golden.inputs.size(); ++i) {
       const Sequence& input = golden.inputs[i];
       const std::string dump = (scratch / "dump.safetensors").string();
-      const RunResult result = run_bert({"forward", "--model", golden.folder.string(), "--ids", joined(input.ids),
-                                         "--type-ids", joined(input.types), "--attentions", "--dump", dump});
+      Arguments arguments = {"forward", "--model", golden.folder.string(), "--ids", joined(input.ids), "--attentions",
+                             "--dump",  dump};
+      if (!input.types.empty()) arguments.insert(arguments.end(), {"--type-ids", joined(input.types)});
+      const RunResult result = run_bert(arguments);
       INFO(name << " input " << i << ": " << result.err);
       REQUIRE(result.status == 0);
       const bert::SafetensorsFile file(dump);
-      const std::size_t tokens = input.ids.size();
-      for (std::size_t layer = 0; layer <= 3; ++layer) {
-        const std::string states = "hidden_states." + std::to_string(layer);
-        CHECK(relative_error(floats_of(file, states, {tokens, 48}), golden.values(i, states)) < 2e-5);
-        const std::string attentions = "attentions." + std::to_string(layer);
-        if (layer < 3)
-          CHECK(relative_error(floats_of(file, attentions, {4, tokens, tokens}), golden.values(i, attentions)) < 2e-5);
+      const std::string prefix = std::to_string(i) + ".";
+      std::size_t tensors = 0;
+      for (const bert::TensorRef& tensor : golden.expected.tensors()) {
+        if (!tensor.name.starts_with(prefix)) continue;
+        const std::string own = tensor.name.substr(prefix.size());
+        CHECK(relative_error(floats_of(file, own, tensor.shape), golden.values(i, own)) < 2e-5);
+        ++tensors;
       }
-      CHECK(relative_error(floats_of(file, "last_hidden_state", {tokens, 48}), golden.values(i, "hidden_states.3")) <
-            2e-5);
-      for (const auto& [head, shape] : {std::pair{"prediction_logits", std::vector<std::size_t>{tokens, 300}},
-                                        {"seq_relationship_logits", std::vector<std::size_t>{2}}})
-        CHECK(relative_error(floats_of(file, head, shape), golden.values(i, head)) < 2e-5);
-      floats_of(file, "pooler_output", {48});
+      CHECK(tensors > 7);
+      CHECK(relative_error(floats_of(file, "last_hidden_state", {input.ids.size(), 48}),
+                           golden.values(i, "hidden_states.3")) < 2e-5);
+      CHECK((file.find("pooler_output") != nullptr) == (golden.expected.find("0.sop_logits") != nullptr ||
+                                                        golden.expected.find("0.seq_relationship_logits") != nullptr ||
+                                                        std::string(name) == "bert-seqcls"));
     }
   }
   CHECK(files_in(scratch.path()) == 1);

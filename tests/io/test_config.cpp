@@ -1,4 +1,4 @@
-#include <bert/io/config.h>
+#include <bert/io/model_config.h>
 
 #include "files.h"
 #include "support/catch.h"

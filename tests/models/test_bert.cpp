@@ -23,7 +23,8 @@ PackedBatch batch_with(Ids ids, Ids types = {}) { return PackedBatch(ids, types)
 TEST_CASE("a plan is exactly the memory that the forward pass takes", "[models][plan]") {
   const Golden golden("bert-gelu");
   const Precision precision = GENERATE(Precision::fp32, Precision::int8);
-  const auto model = golden.load(default_kernels<float>(), precision);
+  const auto owner = golden.load(default_kernels<float>(), precision);
+  const Model<float>& model = *owner;
   const BertModel<float> bare(Checkpoint::open(golden.folder), default_kernels<float>(), precision);
   CHECK(bare.precision() == precision);
   for (int threads : {1, 2, 5})
@@ -42,7 +43,8 @@ TEST_CASE("a plan is exactly the memory that the forward pass takes", "[models][
 
 TEST_CASE("a batch that does not fit the model is an error that names the value and the limit", "[models][errors]") {
   const Golden golden("bert-gelu");  // 300 words, 96 positions, 2 types
-  const auto model = golden.load(default_kernels<float>());
+  const auto owner = golden.load(default_kernels<float>());
+  const Model<float>& model = *owner;
   Session session(2);
   const auto said = [&](const PackedBatch& batch) { return message([&] { model.forward(session, batch, {}); }); };
   CHECK(said(PackedBatch()) == "the batch is empty");
@@ -56,8 +58,6 @@ TEST_CASE("a batch that does not fit the model is an error that names the value 
   CHECK(said(moved) == "token 1 has position 96, the model has 96");
   CHECK(said(batch_with(Ids(96, 299))) == "nothing thrown");
   const std::vector<std::size_t> masked{0, 2};
-  CHECK(message([&] {
-          model.forward(session, batch_with({1, 2}), masked);
-        }) == "masked token 2 is outside a batch of 2");
+  CHECK(message([&] { model.forward(session, batch_with({1, 2}), masked); }) == "token 2 is outside a batch of 2");
   CHECK_THROWS_AS(model.plan(std::vector<std::size_t>{97}, 0, 1), Error);
 }

@@ -48,10 +48,10 @@ std::vector<Subject> subjects(Precision precision) {
 
 /// Over the little-endian bytes of all outputs, sequence by sequence.
 std::string digest(const Subject& subject, const KernelTable<float>& kernels) {
-  const BertForPreTraining<float> model(subject.checkpoint, kernels, subject.precision);
+  const auto model = open_model<float>(subject.checkpoint, kernels, subject.precision);
   Session session(1);
   Sha256 hash;
-  for (const std::vector<float>& output : run_model(model, session, subject.inputs))
+  for (const std::vector<float>& output : run_model(*model, session, subject.inputs))
     hash.update(std::as_bytes(std::span(output)));
   return hash.hex();
 }

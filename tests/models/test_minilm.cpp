@@ -20,7 +20,7 @@ struct Sentences {
 };
 
 template <class T>
-std::vector<T> states(const BertModel<T>& model, int threads, const std::vector<Sequence>& sequences) {
+std::vector<T> states(const EncoderModel<T>& model, int threads, const std::vector<Sequence>& sequences) {
   Session session(threads);
   const auto view = model.forward(session, batch_of(sequences)).last_hidden_state;
   return {view.data(), view.data() + view.size()};

@@ -15,7 +15,7 @@ namespace {
 
 using Outputs = std::vector<std::vector<float>>;
 
-Outputs outputs(const BertForPreTraining<float>& model, int threads, const std::vector<Sequence>& sequences) {
+Outputs outputs(const Model<float>& model, int threads, const std::vector<Sequence>& sequences) {
   Session session(threads);
   return run_model(model, session, sequences);
 }
@@ -44,9 +44,10 @@ double relative_error(const Outputs& exact, const Outputs& seen) {
 TEST_CASE("every ISA and every number of threads gives the bits of the scalar path on one thread", "[models][bits]") {
   for (const char* name : golden_names) {
     const Golden golden(name);
-    const Outputs expected = outputs(golden.load(*all_kernels()[0]), 1, golden.inputs);
+    const Outputs expected = outputs(*golden.load(*all_kernels()[0]), 1, golden.inputs);
     for (const KernelTable<float>* kernels : all_kernels()) {
-      const auto model = golden.load(*kernels);
+      const auto owner = golden.load(*kernels);
+      const Model<float>& model = *owner;
       for (int threads : {1, 2, 3, 5}) {
         INFO(name << " on " << kernels->name << ", " << threads << " threads");
         require_same(outputs(model, threads, golden.inputs), expected);
@@ -58,7 +59,8 @@ TEST_CASE("every ISA and every number of threads gives the bits of the scalar pa
 TEST_CASE("a sequence's bits do not depend on the batch it came in, nor on its position there", "[models][bits]") {
   const Golden golden("bert-gelu");
   for (const KernelTable<float>* kernels : all_kernels()) {
-    const auto model = golden.load(*kernels);
+    const auto owner = golden.load(*kernels);
+    const Model<float>& model = *owner;
     const Outputs together = outputs(model, 1, golden.inputs);
     for (std::size_t i = 0; i < golden.inputs.size(); ++i)
       require_same(outputs(model, 1, {golden.inputs[i]}), {together[i]});
@@ -77,7 +79,8 @@ TEST_CASE("a sequence's bits do not depend on the batch it came in, nor on its p
 TEST_CASE("bits are the same whether threads share operations or take whole sequences", "[models][bits]") {
   const Golden golden("bert-relu");
   for (const KernelTable<float>* kernels : all_kernels()) {
-    const auto model = golden.load(*kernels);
+    const auto owner = golden.load(*kernels);
+    const Model<float>& model = *owner;
     const Outputs together = outputs(model, 1, golden.inputs);
     for (std::size_t copies : {2, 16, 60})
       for (int threads : {1, 2, 3, 5}) {
@@ -94,9 +97,10 @@ TEST_CASE("bits are the same whether threads share operations or take whole sequ
 TEST_CASE("int8: every ISA, number of threads and batch gives the bits of the scalar path", "[models][bits][int8]") {
   for (const char* name : golden_names) {
     const Golden golden(name);
-    const Outputs expected = outputs(golden.load(*all_kernels()[0], Precision::int8), 1, golden.inputs);
+    const Outputs expected = outputs(*golden.load(*all_kernels()[0], Precision::int8), 1, golden.inputs);
     for (const KernelTable<float>* kernels : all_kernels()) {
-      const auto model = golden.load(*kernels, Precision::int8);
+      const auto owner = golden.load(*kernels, Precision::int8);
+      const Model<float>& model = *owner;
       INFO(name << " on " << kernels->name);
       for (std::size_t i = 0; i < golden.inputs.size(); ++i)
         require_same(outputs(model, 2, {golden.inputs[i]}), {expected[i]});
@@ -117,13 +121,14 @@ TEST_CASE("int8: every ISA, number of threads and batch gives the bits of the sc
 TEST_CASE("bf16: every number of threads and batch gives the same bits, near those of fp32", "[models][bits][bf16]") {
   for (const char* name : golden_names) {
     const Golden golden(name);
-    const Outputs exact = outputs(golden.load(*all_kernels()[0]), 1, golden.inputs);
+    const Outputs exact = outputs(*golden.load(*all_kernels()[0]), 1, golden.inputs);
     for (const KernelTable<float>* kernels : all_kernels()) {
       if (!kernels->bf16) {
         CHECK_THROWS_AS(golden.load(*kernels, Precision::bf16), Error);
         continue;
       }
-      const auto model = golden.load(*kernels, Precision::bf16);
+      const auto owner = golden.load(*kernels, Precision::bf16);
+      const Model<float>& model = *owner;
       const Outputs alone = outputs(model, 1, golden.inputs);
       INFO(name << " on " << kernels->name);
       for (std::size_t i = 0; i < golden.inputs.size(); ++i)
@@ -147,19 +152,22 @@ TEST_CASE("bf16: every number of threads and batch gives the same bits, near tho
 TEST_CASE("int8 is near fp32 but not it, and only models of float run so", "[models][int8]") {
   for (const char* name : golden_names) {
     const Golden golden(name);
-    const Outputs exact = outputs(golden.load(default_kernels<float>()), 1, golden.inputs),
-                  seen = outputs(golden.load(default_kernels<float>(), Precision::int8), 1, golden.inputs);
+    const Outputs exact = outputs(*golden.load(default_kernels<float>()), 1, golden.inputs),
+                  seen = outputs(*golden.load(default_kernels<float>(), Precision::int8), 1, golden.inputs);
     const double relative = relative_error(exact, seen);
     std::printf("%s: int8 against fp32, rms error over rms %.2e\n", name, relative);
+    // Random layers amplify what is lost before them: most where they begin on 24 numbers a token.
+    const bool narrow = std::string_view(name).starts_with("electra") || std::string_view(name) == "albert";
     CHECK(relative > 1e-5);
-    CHECK(relative < 0.03);
+    CHECK(relative < (narrow ? 0.1 : 0.04));
     CHECK_THROWS_AS(golden.load(default_kernels<double>(), Precision::int8), Error);
   }
 }
 
 TEST_CASE("a session gives the same bits call after call, large batches and small", "[models][bits]") {
   const Golden golden("bert-gelu_new");
-  const auto model = golden.load(default_kernels<float>());
+  const auto owner = golden.load(default_kernels<float>());
+  const Model<float>& model = *owner;
   const Outputs expected = outputs(model, 2, golden.inputs);
   Session session(2);
   for (int round = 0; round < 3; ++round) {
@@ -170,7 +178,8 @@ TEST_CASE("a session gives the same bits call after call, large batches and smal
 
 TEST_CASE("logits of some masked tokens are those of all tokens", "[models][bits]") {
   const Golden golden("bert-gelu");
-  const auto model = golden.load(default_kernels<float>());
+  const auto owner = golden.load(default_kernels<float>());
+  const Model<float>& model = *owner;
   const PackedBatch batch = batch_of(golden.inputs);
   Session one(1), two(2);
   const auto all = model.forward(one, batch, all_tokens(batch)).prediction_logits;
@@ -183,7 +192,8 @@ TEST_CASE("logits of some masked tokens are those of all tokens", "[models][bits
 
 TEST_CASE("two threads share one model, each with its own session", "[models][bits]") {
   const Golden golden("bert-gelu");
-  const auto model = golden.load(default_kernels<float>());
+  const auto owner = golden.load(default_kernels<float>());
+  const Model<float>& model = *owner;
   const Outputs expected = outputs(model, 1, golden.inputs);
   std::vector<std::string> differences(2);
   const auto work = [&](std::size_t which) {
@@ -205,7 +215,8 @@ TEST_CASE("a caller who flushes subnormals and rounds upwards gets the same bits
           "[models][bits]") {
   const Golden golden("bert-gelu");
   for (const KernelTable<float>* kernels : all_kernels()) {
-    const auto model = golden.load(*kernels);
+    const auto owner = golden.load(*kernels);
+    const Model<float>& model = *owner;
     const unsigned before = _mm_getcsr();
     for (int threads : {1, 2}) {
       Session session(threads);

@@ -19,9 +19,12 @@ using Outputs = std::vector<std::vector<float>>;
 
 Outputs outputs(const Checkpoint& checkpoint, std::optional<Precision> precision = {},
                 const KernelTable<float>& kernels = default_kernels<float>()) {
-  const BertForPreTraining<float> model(checkpoint, kernels, precision);
+  const auto model = open_model<float>(checkpoint, kernels, precision);
   Session session(2);
-  return run_model(model, session, Golden("bert-gelu").inputs);
+  std::vector<Sequence> inputs = Golden("bert-gelu").inputs;
+  if (model->config().type_vocab_size == 1)
+    for (Sequence& input : inputs) input.types.clear();
+  return run_model(*model, session, inputs);
 }
 
 /// The tensors and metadata of a file, to be changed and written again.
@@ -64,8 +67,9 @@ TEST_CASE("a file made without calibration gives the bits of loading its source 
   for (const char* name : golden_names) {
     const Checkpoint source = Checkpoint::open(Golden(name).folder);
     const QuantizeReport report = quantize_model(source, folder / name, {});
-    CHECK(report.products == 12);
-    CHECK(report.int8_products == 12);
+    const std::size_t layers = std::string(name) == "albert" ? 1 : 3;  // ALBERT's share theirs
+    CHECK(report.products == 4 * layers);
+    CHECK(report.int8_products == 4 * layers);
     const Checkpoint file = Checkpoint::open(folder / name);
     CHECK(file.tensor_bytes() == report.bytes);
     CHECK(file.config_json() == source.config_json());
@@ -74,16 +78,17 @@ TEST_CASE("a file made without calibration gives the bits of loading its source 
       CHECK((outputs(file, {}, *kernels) == outputs(source, Precision::int8, *kernels)));
     }
     CHECK((outputs(file) != outputs(source)));
-    const BertModel<float> opened(file), loaded(source, default_kernels<float>(), Precision::int8);
-    CHECK(opened.precision() == Precision::int8);
-    CHECK(opened.bytes_saved() == loaded.bytes_saved());
-    CHECK_THROWS_AS(BertModel<double>(file), Error);
-    CHECK(error_of([&] { BertModel<float>(file, default_kernels<float>(), Precision::fp32); }).find("8-bit weights") !=
+    const auto opened = open_model<float>(file),
+               loaded = open_model<float>(source, default_kernels<float>(), Precision::int8);
+    CHECK(opened->precision() == Precision::int8);
+    CHECK(opened->bytes_saved() == loaded->bytes_saved());
+    CHECK_THROWS_AS(open_model<double>(file), Error);
+    CHECK(error_of([&] { open_model<float>(file, default_kernels<float>(), Precision::fp32); }).find("8-bit weights") !=
           std::string::npos);
     CHECK(error_of([&] { quantize_model(file, folder / "again", {}); }).find("8-bit weights already") !=
           std::string::npos);
   }
-  CHECK(folder.names().size() == 3);
+  CHECK(folder.names().size() == std::size(golden_names));
 }
 
 TEST_CASE("the same 8-bit file comes from every instruction set", "[quant][bits][int8]") {
@@ -102,7 +107,7 @@ TEST_CASE("layers of 8 bits and of float go together in any order", "[quant][int
   const Checkpoint source = Checkpoint::open(Golden("bert-gelu").folder);
   quantize_model(source, folder / "all", {});
   Parts parts(folder / "all");
-  for (const auto& product : bert_layer_linears(0))
+  for (const auto& product : BertModel<float>(source).linear_names(0))
     for (const std::string& name : product) {
       parts[name + ".weight"] = *source.find(name + ".weight");
       parts.remove(name + ".weight_scale");

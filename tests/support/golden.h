@@ -5,7 +5,7 @@
 
 #include <bert/io/json.h>
 #include <bert/io/safetensors.h>
-#include <bert/models/bert.h>
+#include <bert/models/registry.h>
 
 #include <fstream>
 #include <iterator>
@@ -49,25 +49,28 @@ struct Golden {
   explicit Golden(const std::string& name)
       : folder(source_dir() / "tests/golden" / name), expected(folder / "expected.safetensors") {
     for (const bert::Json& entry : read_json(folder / "inputs.json").members)
-      inputs.push_back({numbers(*entry.find("input_ids")), numbers(*entry.find("token_type_ids"))});
+      inputs.push_back({numbers(entry.find("input_ids")), numbers(entry.find("token_type_ids"))});
   }
   std::vector<double> values(std::size_t input, const std::string& name) const {
     return doubles(expected, bert::concat(input, ".", name));
   }
   template <class T>
-  bert::BertForPreTraining<T> load(const bert::KernelTable<T>& kernels,
-                                   bert::Precision precision = bert::Precision::fp32) const {
-    return bert::BertForPreTraining<T>(bert::Checkpoint::open(folder), kernels, precision);
+  std::unique_ptr<const bert::Model<T>> load(const bert::KernelTable<T>& kernels,
+                                             bert::Precision precision = bert::Precision::fp32) const {
+    return bert::open_model<T>(bert::Checkpoint::open(folder), kernels, precision);
   }
 
  private:
-  static Ids numbers(const bert::Json& list) {
+  static Ids numbers(const bert::Json* list) {  // null: the family has none
     Ids values;
-    for (const bert::Json& value : list.members) value.to(values.emplace_back());
+    if (list)
+      for (const bert::Json& value : list->members) value.to(values.emplace_back());
     return values;
   }
 };
-inline const char* const golden_names[] = {"bert-gelu", "bert-gelu_new", "bert-relu"};
+inline const char* const golden_names[] = {
+    "bert-gelu",   "bert-gelu_new",  "bert-relu",      "bert-seqcls", "bert-tokcls",           "bert-qa",
+    "roberta-mlm", "roberta-seqcls", "distilbert-mlm", "electra-mlm", "electra-discriminator", "albert"};
 
 inline bert::PackedBatch batch_of(const std::vector<Sequence>& sequences) {
   bert::PackedBatch batch;
@@ -80,23 +83,26 @@ inline std::vector<std::size_t> all_tokens(const bert::PackedBatch& batch) {
   return tokens;
 }
 
-/// Everything the model says about each sequence, end to end: token states, pooled state, both heads' logits.
+/// Everything the model says about each sequence, end to end: token states, pooled state, all heads' logits.
 template <class T>
-std::vector<std::vector<T>> run_model(const bert::BertForPreTraining<T>& model, bert::Session& session,
+std::vector<std::vector<T>> run_model(const bert::Model<T>& model, bert::Session& session,
                                       const std::vector<Sequence>& sequences) {
   const bert::PackedBatch batch = batch_of(sequences);
-  const auto output = model.forward(session, batch, all_tokens(batch));
+  const bool words = model.has(bert::Head::words);
+  const auto output = model.forward(session, batch, words ? all_tokens(batch) : std::vector<std::size_t>());
   std::vector<std::vector<T>> all(batch.sequences());
   for (std::size_t b = 0; b < all.size(); ++b) {
     const auto add = [&](auto view, std::size_t row) {
-      all[b].insert(all[b].end(), view.row(row), view.row(row) + view.columns());
+      if (!view.empty()) all[b].insert(all[b].end(), view.row(row), view.row(row) + view.columns());
     };
     for (std::size_t t = batch.offsets[b]; t < batch.offsets[b + 1]; ++t) {
       add(output.last_hidden_state, t);
       add(output.prediction_logits, t);
+      add(output.token_logits, t);
     }
     add(output.pooler_output, b);
     add(output.seq_relationship_logits, b);
+    add(output.class_logits, b);
   }
   return all;
 }

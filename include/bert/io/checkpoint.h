@@ -75,7 +75,9 @@ BERT_INLINE void Checkpoint::open_shards(Folder& folder, const std::string& inde
 
 /// Where the decoder is tied, equal copies go; a copy that differs stays, and the model uses it (as Hugging Face does).
 BERT_INLINE void Checkpoint::drop_tied_copies() {
-  for (const auto& [copy_name, original_name] : detail::kTied) {
+  const std::string model_type = config_->get("model_type", "bert");
+  for (const auto& [family, copy_name, original_name] : detail::kTied) {
+    if (family != model_type) continue;
     const TensorRef *copy = find(copy_name), *original = find(original_name);
     if (!copy) continue;
     const auto at = static_cast<std::size_t>(copy - tensors_.data());

@@ -1,7 +1,4 @@
-// config.json: ConfigReader, typed access by key for every model family, and BertConfig, the keys BERT uses.
-//
-// A family adds a struct like BertConfig beside its model (models/<family>.h), its fields named exactly as
-// Hugging Face's keys, with the defaults of Hugging Face's configuration class.
+// ConfigReader: typed access to a config.json by key. What the values mean for models is io/model_config.h.
 #pragma once
 #include <bert/io/json.h>
 
@@ -50,34 +47,6 @@ class ConfigReader {
   Json root_;
 };
 
-/// The keys of config.json that BERT uses, under Hugging Face's names and with its defaults (configuration_bert.py). A
-/// file that gives one of the sizes from vocab_size to max_position_embeddings must give them all: the default of a
-/// size beside those of another model would be a guess, and a wrong number of heads shows in no shape.
-struct BertConfig {
-  std::string model_type = "bert";
-  std::size_t vocab_size = 30522;
-  std::size_t hidden_size = 768;  // H
-  std::size_t num_hidden_layers = 12;
-  std::size_t num_attention_heads = 12;  // A; a head has H / A elements
-  std::size_t intermediate_size = 3072;  // I
-  std::size_t max_position_embeddings = 512;
-  std::size_t type_vocab_size = 2;
-  std::size_t pad_token_id = 0;
-  std::string hidden_act = "gelu";
-  double layer_norm_eps = 1e-12;
-  double hidden_dropout_prob = 0.1, attention_probs_dropout_prob = 0.1;  // for training
-  double classifier_dropout = -1;                                        // below 0: as hidden_dropout_prob
-  double initializer_range = 0.02;
-  std::string position_embedding_type = "absolute";
-  bool tie_word_embeddings = true;
-  std::vector<std::string> architectures;
-  std::vector<std::string> id2label;  // label of each output of a classifier, in order
-  std::string problem_type;
-
-  /// Reads and checks all of it. Errors name the key and its value.
-  static BertConfig from(const ConfigReader& config);
-};
-
 }  // namespace bert::inline BERT_ABI
 
 #if BERT_WITH_DEFINITIONS
@@ -117,49 +86,6 @@ BERT_INLINE bool ConfigReader::read(const Json& value,
     if (place >= out.size() || !read(element, out[place++])) return false;
   }
   return value.is(Json::Kind::array) || value.is(Json::Kind::object);
-}
-
-BERT_INLINE BertConfig BertConfig::from(const ConfigReader& config) {
-  BertConfig c;
-  c.model_type = config.get("model_type", c.model_type);
-  c.vocab_size = config.get_size("vocab_size", c.vocab_size);
-  c.hidden_size = config.get_size("hidden_size", c.hidden_size);
-  c.num_hidden_layers = config.get_size("num_hidden_layers", c.num_hidden_layers, 4096);
-  c.num_attention_heads = config.get_size("num_attention_heads", c.num_attention_heads);
-  c.intermediate_size = config.get_size("intermediate_size", c.intermediate_size);
-  c.max_position_embeddings = config.get_size("max_position_embeddings", c.max_position_embeddings);
-  c.type_vocab_size = config.get_size("type_vocab_size", c.type_vocab_size);
-  c.pad_token_id = config.get("pad_token_id", c.pad_token_id);
-  c.hidden_act = config.get("hidden_act", c.hidden_act);
-  c.layer_norm_eps = config.get("layer_norm_eps", c.layer_norm_eps);
-  c.hidden_dropout_prob = config.get("hidden_dropout_prob", c.hidden_dropout_prob);
-  c.attention_probs_dropout_prob = config.get("attention_probs_dropout_prob", c.attention_probs_dropout_prob);
-  c.classifier_dropout = config.get("classifier_dropout", c.classifier_dropout);
-  c.initializer_range = config.get("initializer_range", c.initializer_range);
-  c.position_embedding_type = config.get("position_embedding_type", c.position_embedding_type);
-  c.tie_word_embeddings = config.get("tie_word_embeddings", c.tie_word_embeddings);
-  c.architectures = config.get("architectures", c.architectures);
-  c.id2label = config.get("id2label", c.id2label);
-  c.problem_type = config.get("problem_type", c.problem_type);
-
-  const auto refuse = [&](const auto&... parts) { fail(config.what(), ": ", parts...); };
-  constexpr std::string_view sizes[] = {"vocab_size",          "hidden_size",       "num_hidden_layers",
-                                        "num_attention_heads", "intermediate_size", "max_position_embeddings"};
-  std::string_view given;
-  for (std::string_view key : sizes) given = config.has(key) ? key : given;
-  for (std::string_view key : sizes)
-    if (!given.empty() && !config.has(key)) refuse(key, " is missing, though ", given, " is there");
-  if (c.hidden_size % c.num_attention_heads != 0)
-    refuse("hidden_size ", c.hidden_size, " is not divisible by num_attention_heads ", c.num_attention_heads);
-  if (!(c.layer_norm_eps >= 0 && c.layer_norm_eps < 1)) refuse("layer_norm_eps is ", c.layer_norm_eps);
-  for (const auto& [key, rate] : {std::pair("hidden_dropout_prob", c.hidden_dropout_prob),
-                                  std::pair("attention_probs_dropout_prob", c.attention_probs_dropout_prob),
-                                  std::pair("classifier_dropout", c.classifier_dropout)})
-    if (!(rate < 1)) refuse(key, " is ", rate, "; it must be below 1");
-  if (c.position_embedding_type != "absolute")
-    refuse("position_embedding_type is \"", c.position_embedding_type, "\"; only \"absolute\" is supported");
-  if (config.get("is_decoder", false)) refuse("is_decoder is true; BERT is supported as an encoder only");
-  return c;
 }
 
 }  // namespace bert::inline BERT_ABI

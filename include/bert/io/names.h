@@ -1,7 +1,7 @@
 // A tensor's name in a file -> its name in Hugging Face's current checkpoints, the only names the models ask for.
 //
-// A new family is one line in kBaseModels; an old spelling that other families share too is one line in kSpellings.
-// tools/convert_weights.py applies the same rules.
+// A new family is one line in kBaseModels and one or two in kTied; an old spelling that other families share too is one
+// line in kSpellings. tools/convert_weights.py applies the same rules.
 #pragma once
 #include <bert/core/error.h>
 
@@ -20,7 +20,13 @@ namespace detail {
 struct BaseModelNames {
   std::string_view model_type, prefix, parts[4];
 };
-inline constexpr BaseModelNames kBaseModels[] = {{"bert", "bert.", {"embeddings.", "encoder.", "pooler."}}};
+inline constexpr BaseModelNames kBaseModels[] = {
+    {"bert", "bert.", {"embeddings.", "encoder.", "pooler."}},
+    {"roberta", "roberta.", {"embeddings.", "encoder.", "pooler."}},
+    {"distilbert", "distilbert.", {"embeddings.", "transformer."}},
+    {"electra", "electra.", {"embeddings.", "embeddings_project.", "encoder."}},
+    {"albert", "albert.", {"embeddings.", "encoder.", "pooler."}},
+};
 
 /// Endings of TensorFlow-era checkpoints, and today's.
 inline constexpr std::string_view kSpellings[][2] = {{"LayerNorm.gamma", "LayerNorm.weight"},
@@ -30,9 +36,19 @@ inline constexpr std::string_view kSpellings[][2] = {{"LayerNorm.gamma", "LayerN
 inline constexpr std::string_view kBuffers[] = {"embeddings.position_ids", "embeddings.token_type_ids"};
 
 /// Copies that a tied decoder's checkpoint may hold, and what they are tied to.
-inline constexpr std::string_view kTied[][2] = {
-    {"cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"},
-    {"cls.predictions.decoder.bias", "cls.predictions.bias"}};
+struct TiedNames {
+  std::string_view model_type, copy, original;
+};
+inline constexpr TiedNames kTied[] = {
+    {"bert", "cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"},
+    {"bert", "cls.predictions.decoder.bias", "cls.predictions.bias"},
+    {"roberta", "lm_head.decoder.weight", "roberta.embeddings.word_embeddings.weight"},
+    {"roberta", "lm_head.decoder.bias", "lm_head.bias"},
+    {"distilbert", "vocab_projector.weight", "distilbert.embeddings.word_embeddings.weight"},
+    {"electra", "generator_lm_head.weight", "electra.embeddings.word_embeddings.weight"},
+    {"albert", "predictions.decoder.weight", "albert.embeddings.word_embeddings.weight"},
+    {"albert", "predictions.decoder.bias", "predictions.bias"},
+};
 }  // namespace detail
 
 BERT_INLINE std::string canonical_name(std::string_view name, std::string_view model_type) {

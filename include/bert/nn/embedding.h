@@ -1,4 +1,5 @@
-// BertEmbeddings: LayerNorm(word[id] + token_type[type] + position[p])   (Devlin et al. 2019, figure 2).
+// BertEmbeddings: LayerNorm(word[id] + token_type[type] + position[p])   (Devlin et al. 2019, figure 2); where the
+// tables are narrower than the layers, E against H, projected to their width (Lan et al. 2020, section 3.1).
 //
 // The word table exists once. Where the MLM decoder is tied to it, it is packed for the decoder's GEMM and look-up
 // gathers from the panels.
@@ -13,20 +14,25 @@ namespace bert::inline BERT_ABI {
 
 template <class T>
 struct BertEmbeddings {
-  PackedMatrix<T> word;     // [V, H]
-  Tensor<T, 2> position;    // [max_position_embeddings, H]
-  Tensor<T, 2> token_type;  // [type_vocab_size, H]
+  PackedMatrix<T> word;     // [V, E]
+  Tensor<T, 2> position;    // [max_position_embeddings, E]
+  Tensor<T, 2> token_type;  // [type_vocab_size, E]
   LayerNorm<T> layer_norm;
+  Linear<T> projection;  // [H, E], or empty: E = H
 
-  /// out [T, H] for T tokens given by three spans [T]. Ids are in range: the model has checked them.
+  /// out [T, H] for T tokens given by three spans [T]. Ids are in range: the model has checked them. `space` [T, E] is
+  /// for a projection.
   void forward(const Team& team, std::span<const std::int32_t> ids, std::span<const std::int32_t> type_ids,
-               std::span<const std::int32_t> positions, TensorView<T, 2> out) const {
+               std::span<const std::int32_t> positions, TensorView<T, 2> out, TensorView<T, 2> space = {}) const {
+    const bool projected = !projection.weight().empty();
+    const TensorView<T, 2> sums = projected ? space : out;
     const Share rows = team.share(ids.size());
     word.kernels().embed({word.data(), word.panel(), token_type.data(), position.data(), ids.data() + rows.begin,
-                          type_ids.data() + rows.begin, positions.data() + rows.begin, out.row(rows.begin),
-                          out.row_stride(), rows.end - rows.begin, word.k()});
+                          type_ids.data() + rows.begin, positions.data() + rows.begin, sums.row(rows.begin),
+                          sums.row_stride(), rows.end - rows.begin, word.k()});
     team.sync();
-    layer_norm.forward(team, out, out);
+    layer_norm.forward(team, sums, sums);
+    if (projected) projection.forward(team, sums, out);
   }
 };
 

@@ -4,14 +4,14 @@
 // Cost is measured where it matters, at the model's output: 1 - cosine between the mean token states of a sequence in
 // float and with 8 bits. To measure something else, change Calibration::vectors().
 #pragma once
-#include <bert/models/bert.h>
+#include <bert/models/encoder.h>
 #include <bert/quant/int8_weights.h>
 
 namespace bert::inline BERT_ABI {
 
 /// One product of a layer in 8 bits, and what became of it.
 struct QuantizedProduct : Int8Product {
-  std::vector<std::string> names;  // of the layers in it, as bert_layer_linears
+  std::vector<std::string> names;  // of the layers in it, as EncoderModel::linear_names
   bool keep_float = false;
   double loss = 0;  // of cosine when it alone is int8; on the text's first batch, measured when not all can be
   std::size_t size() const {
@@ -29,7 +29,7 @@ struct Cosine {
 /// A model of float, the checkpoint it came from, and texts that it runs. Borrows all of them.
 class Calibration {
  public:
-  Calibration(BertModel<float>& model, WeightReader& reader, std::span<const PackedBatch> text, int threads)
+  Calibration(EncoderModel<float>& model, WeightReader& reader, std::span<const PackedBatch> text, int threads)
       : model_(model), reader_(reader), text_(text), session_(threads) {}
 
   /// Every product in 8 bits, smoothed against what it reads in the text. With `search` by the exponent that gives it
@@ -47,7 +47,7 @@ class Calibration {
   std::vector<std::vector<float>> vectors(std::size_t batches);
   Cosine measure(std::size_t batches);
 
-  BertModel<float>& model_;
+  EncoderModel<float>& model_;
   WeightReader& reader_;
   std::span<const PackedBatch> text_;
   Session session_;
@@ -75,14 +75,17 @@ BERT_INLINE std::vector<QuantizedLayer> Calibration::quantize(bool search) {
     Trace<float> trace;
     trace.want_inputs = true;
     model_.forward(session_, batch, &trace);
-    for (std::size_t i = 0; i < layers.size(); ++i)
-      for (std::size_t p = 0; p < 4; ++p) widen(sizes[i][p], inputs(trace, i)[p]);
+    for (std::size_t i = 0; i < trace.inputs.size(); ++i)
+      for (std::size_t p = 0; p < 4; ++p) widen(sizes[model_.layer_of(i)][p], inputs(trace, i)[p]);
     if (&batch == &text_[0]) first = std::move(trace);
   }
-  for (std::size_t i = 0; i < layers.size(); ++i)
+  for (std::size_t run = 0; run < first.inputs.size(); ++run) {
+    const std::size_t i = model_.layer_of(run);
     for (std::size_t p = 0; p < 4; ++p)
-      layers[i][p] =
-          best(bert_layer_linears(i)[p], *model_.layers()[i].products()[p], inputs(first, i)[p], sizes[i][p], search);
+      if (layers[i][p].names.empty())  // layers that share weights: by what the first of them reads
+        layers[i][p] = best(model_.linear_names(i)[p], *model_.layers()[i].products()[p], inputs(first, run)[p],
+                            sizes[i][p], search);
+  }
   return layers;
 }
 

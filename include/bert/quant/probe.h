@@ -14,9 +14,11 @@ PackedBatch probe_batch(std::size_t vocabulary, std::size_t window);
 
 class Probe {
  public:
-  Probe(const BertEmbeddings<float>& embeddings, PackedBatch batch);
-  /// Runs the layer, whose products are of float. Returns for each the largest magnitude of each input channel [K].
-  std::array<std::vector<float>, 4> advance(const EncoderLayer<float>& layer);
+  /// Positions of each sequence count from `first_position`.
+  Probe(const BertEmbeddings<float>& embeddings, PackedBatch batch, std::size_t first_position = 0);
+  /// Runs the layer, whose products are of float, `uses` times in a row. Returns for each product the largest magnitude
+  /// of each input channel [K].
+  std::array<std::vector<float>, 4> advance(const EncoderLayer<float>& layer, std::size_t uses = 1);
 
  private:
   PackedBatch batch_;
@@ -41,13 +43,17 @@ BERT_INLINE PackedBatch probe_batch(std::size_t vocabulary, std::size_t window) 
   return batch;
 }
 
-BERT_INLINE Probe::Probe(const BertEmbeddings<float>& embeddings, PackedBatch batch)
-    : batch_(std::move(batch)), x_({batch_.tokens(), embeddings.word.k()}) {
+BERT_INLINE Probe::Probe(const BertEmbeddings<float>& embeddings, PackedBatch batch, std::size_t first_position)
+    : batch_(std::move(batch)),
+      x_({batch_.tokens(),
+          embeddings.projection.weight().empty() ? embeddings.word.k() : embeddings.projection.weight().n()}) {
   const FloatEnvironment environment;
-  embeddings.forward(Team(), batch_.ids, batch_.type_ids, batch_.positions, x_.view());
+  for (std::int32_t& position : batch_.positions) position += static_cast<std::int32_t>(first_position);
+  Tensor<float, 2> space({batch_.tokens(), embeddings.word.k()});
+  embeddings.forward(Team(), batch_.ids, batch_.type_ids, batch_.positions, x_.view(), space.view());
 }
 
-BERT_INLINE std::array<std::vector<float>, 4> Probe::advance(const EncoderLayer<float>& layer) {
+BERT_INLINE std::array<std::vector<float>, 4> Probe::advance(const EncoderLayer<float>& layer, std::size_t uses) {
   const FloatEnvironment environment;
   const std::vector<std::size_t> lengths = batch_.lengths();
   const std::size_t longest = *std::max_element(lengths.begin(), lengths.end());
@@ -57,11 +63,13 @@ BERT_INLINE std::array<std::vector<float>, 4> Probe::advance(const EncoderLayer<
   Arena arena(workspace.reserve(counting.bytes()));
   const EncoderLayer<float>::Buffers buffers(arena, layer, batch_.tokens(), longest, 1, false);
   std::array<std::vector<float>, 4> sizes;
-  widen(sizes[0], std::as_const(x_).view());
-  layer.forward(Team(), x_.view(), batch_.offsets, buffers);
-  widen(sizes[1], buffers.context);
-  widen(sizes[2], buffers.attended);
-  widen(sizes[3], buffers.wide.slice_columns(0, layer.feed_forward.up.n()));
+  for (std::size_t use = 0; use < uses; ++use) {
+    widen(sizes[0], std::as_const(x_).view());
+    layer.forward(Team(), x_.view(), batch_.offsets, buffers);
+    widen(sizes[1], buffers.context);
+    widen(sizes[2], buffers.attended);
+    widen(sizes[3], buffers.wide.slice_columns(0, layer.feed_forward.up.n()));
+  }
   return sizes;
 }
 

@@ -4,6 +4,7 @@
 // come from what the products really read, and those products that cost most stay as they are in the source.
 #pragma once
 #include <bert/io/model_writer.h>
+#include <bert/models/registry.h>
 #include <bert/quant/calibration.h>
 
 namespace bert::inline BERT_ABI {
@@ -91,15 +92,15 @@ BERT_INLINE QuantizeReport quantize_model(const Checkpoint& source, const std::f
                                           std::span<const std::string> calibration, const QuantizeOptions& options,
                                           const KernelTable<float>& kernels) {
   if (holds_int8(source)) fail("\"", source.path().string(), "\" holds 8-bit weights already");
-  BertModel<float> model(source, kernels, Precision::fp32);  // says what is missing or does not fit
+  EncoderModel<float> model(source, encoder_family_of(source), kernels,
+                            Precision::fp32);  // says what is missing or does not fit
   WeightReader reader(source);
   const BertConfig& config = model.config();
-  std::vector<PackedBatch> text =
-      detail::pack_texts(source, calibration, config.max_position_embeddings, options.max_tokens);
+  std::vector<PackedBatch> text = detail::pack_texts(source, calibration, config.window(), options.max_tokens);
   QuantizeReport report;
   for (const PackedBatch& batch : text) report.texts += batch.sequences(), report.tokens += batch.tokens();
   const bool calibrated = !text.empty();
-  if (!calibrated) text.push_back(probe_batch(config.vocab_size, config.max_position_embeddings));
+  if (!calibrated) text.push_back(probe_batch(config.vocab_size, config.window()));
   Calibration calibrating(model, reader, text, options.threads);
   std::vector<QuantizedLayer> layers = calibrating.quantize(calibrated);
   if (calibrated) report.reached = calibrating.choose(layers, options.wanted);

@@ -28,7 +28,7 @@ class Embedder {
 
   /// Numbers per vector.
   std::size_t dimension() const {
-    return embed_.truncate_dim ? embed_.truncate_dim : model_->model.config().hidden_size;
+    return embed_.truncate_dim ? embed_.truncate_dim : model_->model->config().hidden_size;
   }
   /// Longest text in tokens: the model's window, or the folder's smaller max_seq_length.
   std::size_t window() const { return model_->checkpoint.pooling().max_seq_length.value_or(0); }
@@ -71,7 +71,7 @@ void Embedder::stream(Session& session, const Next& next, const Visit& visit) co
   const auto flush = [&] {
     const PackedBatch batch = std::exchange(waiting, PackedBatch());
     if (batch.sequences() == 0) return;
-    const auto output = model_->model.bert().forward(session, batch, embed_.layer ? &trace : nullptr);
+    const auto output = model_->model->forward(session, batch, {}, embed_.layer ? &trace : nullptr);
     const TensorView<const float, 2> states =
         embed_.layer ? std::as_const(trace.hidden_states[*embed_.layer]).view() : output.last_hidden_state;
     for (std::size_t b = 0; b < batch.sequences(); ++b)
@@ -105,7 +105,7 @@ BERT_INLINE Embedder::Embedder(std::shared_ptr<const TextModel> model, EmbedOpti
   const std::string mode = !embed_.pooling.empty() ? embed_.pooling : said.mode.empty() ? "mean" : said.mode;
   mode_ = mode_by_name(mode);
   normalize_ = embed_.normalize.value_or(said.normalize.value_or(true));
-  const BertConfig& config = model_->model.config();
+  const ModelConfig& config = model_->model->config();
   if (embed_.truncate_dim > config.hidden_size)
     fail("cannot keep ", embed_.truncate_dim, " of ", config.hidden_size, " dimensions");
   if (embed_.layer && *embed_.layer > config.num_hidden_layers)

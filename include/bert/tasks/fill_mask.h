@@ -50,8 +50,7 @@ BERT_INLINE FillMask::FillMask(const std::filesystem::path& model, const TaskOpt
     : FillMask(TextModel::open(model, options)) {}
 
 BERT_INLINE FillMask::FillMask(std::shared_ptr<const TextModel> model) : model_(std::move(model)) {
-  if (!model_->model.has_mlm())
-    fail("\"", model_->checkpoint.path().string(), "\" has no masked-language-model head: it cannot fill masks");
+  model_->require(Head::words);
   if (!model_->tokenizer.mask_id()) fail("the tokenizer has no mask token");
 }
 
@@ -78,7 +77,7 @@ BERT_INLINE std::vector<std::vector<MaskGuess>> FillMask::every_mask(Session& se
   if (masks.empty())
     fail("the text has no ", model_->tokenizer.id_to_token(*model_->tokenizer.mask_id()), " to fill: ", text);
   const std::vector<std::int32_t> candidates = candidate_ids(targets);
-  const auto output = model_->model.forward(session, PackedBatch(encoding.ids, encoding.type_ids), masks);
+  const auto output = model_->model->forward(session, PackedBatch(encoding.ids, encoding.type_ids), masks);
   std::vector<std::vector<MaskGuess>> guesses;
   for (std::size_t m = 0; m < masks.size(); ++m) {
     const std::span<float> scores = output.prediction_logits.row_span(m);

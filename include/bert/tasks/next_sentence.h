@@ -32,8 +32,7 @@ BERT_INLINE NextSentence::NextSentence(const std::filesystem::path& model, const
     : NextSentence(TextModel::open(model, options)) {}
 
 BERT_INLINE NextSentence::NextSentence(std::shared_ptr<const TextModel> model) : model_(std::move(model)) {
-  if (!model_->model.has_nsp())
-    fail("\"", model_->checkpoint.path().string(), "\" has no next-sentence head: it cannot judge pairs");
+  model_->require(Head::next_sentence);
 }
 
 BERT_INLINE NextSentenceScore NextSentence::operator()(std::string_view a, std::string_view b) const {
@@ -44,7 +43,7 @@ BERT_INLINE NextSentenceScore NextSentence::operator()(std::string_view a, std::
 BERT_INLINE NextSentenceScore NextSentence::operator()(Session& session, std::string_view a, std::string_view b) const {
   const FloatEnvironment environment;
   const Encoding encoding = model_->encode(a, b);
-  const auto output = model_->model.forward(session, PackedBatch(encoding.ids, encoding.type_ids), {});
+  const auto output = model_->model->forward(session, PackedBatch(encoding.ids, encoding.type_ids));
   const float* logits = output.seq_relationship_logits.row(0);
   float p[2] = {logits[0], logits[1]};
   model_->kernels().softmax({p, 2, nullptr});

@@ -40,8 +40,7 @@ BERT_INLINE PseudoPerplexity::PseudoPerplexity(const std::filesystem::path& mode
     : PseudoPerplexity(TextModel::open(model, options)) {}
 
 BERT_INLINE PseudoPerplexity::PseudoPerplexity(std::shared_ptr<const TextModel> model) : model_(std::move(model)) {
-  if (!model_->model.has_mlm())
-    fail("\"", model_->checkpoint.path().string(), "\" has no masked-language-model head: it cannot score texts");
+  model_->require(Head::words);
   if (!model_->tokenizer.mask_id()) fail("the tokenizer has no mask token");
 }
 
@@ -76,7 +75,7 @@ BERT_INLINE void PseudoPerplexity::score_some(Session& session, const Encoding& 
     masked.push_back(batch.tokens() + place);
     batch.add(ids, encoding.type_ids);
   }
-  const auto output = model_->model.forward(session, batch, masked);
+  const auto output = model_->model->forward(session, batch, masked);
   for (std::size_t m = 0; m < masked.size(); ++m) {
     const std::span<float> logits = output.prediction_logits.row_span(m);
     const float own = logits[static_cast<std::size_t>(encoding.ids[places[m]])];

@@ -1,12 +1,12 @@
-// TextModel: a BERT with its tokenizer, opened once and shared by tasks; and how a text becomes ids that fit its
-// window.
+// TextModel: a model of any family with its tokenizer, opened once and shared by tasks; and how a text becomes ids that
+// fit its window.
 //
 // Immutable: any number of tasks and threads may use one. A new task takes a std::shared_ptr<const TextModel>, or the
 // path of a model, and keeps a Session per call (see fill_mask.h).
 #pragma once
 #include <bert/core/session.h>
 #include <bert/io/tokenizer_files.h>
-#include <bert/models/bert.h>
+#include <bert/models/registry.h>
 
 #include <memory>
 
@@ -23,13 +23,15 @@ struct TaskOptions {
 struct TextModel {
   Checkpoint checkpoint;
   Tokenizer tokenizer;
-  BertForPreTraining<float> model;
+  std::unique_ptr<const Model<float>> model;
   TaskOptions options;
 
   /// Opens a converted file or a Hugging Face folder. Throws Error when a file is missing, damaged or does not fit.
   static std::shared_ptr<const TextModel> open(const std::filesystem::path& path, const TaskOptions& options = {});
 
-  const KernelTable<float>& kernels() const { return model.bert().kernels(); }
+  const KernelTable<float>& kernels() const { return model->kernels(); }
+  /// Throws Error `"PATH": this model has no … head; it has …` when the model lacks the head.
+  void require(Head head) const;
 
   /// Ids, types and offsets of a text, or of a pair. Throws Error when a text has no tokens, or more than `window`
   /// tokens (0: the model's) and options.truncate is off.
@@ -54,11 +56,19 @@ BERT_INLINE std::shared_ptr<const TextModel> TextModel::open(const std::filesyst
   Checkpoint checkpoint = Checkpoint::open(path);
   Tokenizer tokenizer = load_tokenizer(checkpoint);
   const KernelTable<float>& kernels = options.isa.empty() ? default_kernels<float>() : kernels_for(options.isa);
-  BertForPreTraining<float> model(checkpoint, kernels, options.precision, Threads(options.threads));
-  if (tokenizer.vocab_size() > model.config().vocab_size)
+  auto model = open_model<float>(checkpoint, kernels, options.precision, Threads(options.threads));
+  if (tokenizer.vocab_size() > model->config().vocab_size)
     fail("\"", path.string(), "\": the tokenizer has ", tokenizer.vocab_size(), " tokens, the model's vocabulary ",
-         model.config().vocab_size);
+         model->config().vocab_size);
   return std::make_shared<TextModel>(TextModel{std::move(checkpoint), std::move(tokenizer), std::move(model), options});
+}
+
+BERT_INLINE void TextModel::require(Head head) const {
+  try {
+    model->require(head);
+  } catch (const Error& error) {
+    fail('"', checkpoint.path().string(), "\": ", error.what());
+  }
 }
 
 BERT_INLINE Encoding TextModel::encode(std::string_view text, std::size_t window) const {
@@ -75,7 +85,7 @@ BERT_INLINE bool TextModel::is_empty(std::string_view text) const {
 }
 
 BERT_INLINE std::size_t TextModel::limit(std::size_t window) const {
-  const std::size_t most = model.config().max_position_embeddings;
+  const std::size_t most = model->config().window();
   return window == 0 || window > most ? most : window;
 }
 

@@ -2,7 +2,7 @@
 //
 // The same struct over two arrays of one layout: a backward pass reads weights.up and writes gradients.up.
 #pragma once
-#include <bert/io/config.h>
+#include <bert/io/model_config.h>
 #include <bert/train/parameters.h>
 
 namespace bert::inline BERT_ABI {

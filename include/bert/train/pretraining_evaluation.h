@@ -4,7 +4,7 @@
 // the same ones.
 #pragma once
 #include <bert/io/tokenizer_files.h>
-#include <bert/models/bert.h>
+#include <bert/models/model.h>
 #include <bert/train/corpus_builder.h>
 #include <bert/train/pretraining_data.h>
 
@@ -26,12 +26,12 @@ struct PretrainingEvaluation {
   int threads = 0;
 };
 
-/// Scores the model on the corpus. Errors: as BertForPreTraining and PretrainingData; a model without the head.
-inline PretrainingScore evaluate_pretraining(const BertForPreTraining<float>& model, const Tokenizer& tokenizer,
+/// Scores the model on the corpus, with the heads it has. Errors: as Model::forward and PretrainingData.
+inline PretrainingScore evaluate_pretraining(const Model<float>& model, const Tokenizer& tokenizer,
                                              const Corpus& corpus, const PretrainingEvaluation& options) {
   PretrainingOptions data_options;
-  data_options.objective = model.has_nsp() ? PretrainingObjective::bert : PretrainingObjective::mlm;
-  data_options.seq_len = std::min(options.seq_len, model.config().max_position_embeddings);
+  data_options.objective = model.has(Head::next_sentence) ? PretrainingObjective::bert : PretrainingObjective::mlm;
+  data_options.seq_len = std::min(options.seq_len, model.config().window());
   data_options.seed = options.seed;
   const PretrainingData data(corpus, tokenizer, data_options);
   const std::uint64_t all = options.sequences > 0 ? options.sequences : data.sequences_per_epoch();
@@ -41,18 +41,18 @@ inline PretrainingScore evaluate_pretraining(const BertForPreTraining<float>& mo
     const PretrainingBatch batch =
         data.sequences(done, static_cast<std::size_t>(std::min<std::uint64_t>(32, all - done)));
     const auto output =
-        model.forward(session, batch.tokens, model.has_mlm() ? batch.masked : std::vector<std::size_t>());
-    for (std::size_t m = 0; m < output.prediction_logits.rows() && model.has_mlm(); ++m) {
+        model.forward(session, batch.tokens, model.has(Head::words) ? batch.masked : std::vector<std::size_t>());
+    for (std::size_t m = 0; m < output.prediction_logits.rows() && model.has(Head::words); ++m) {
       const auto row = output.prediction_logits.row_span(m);
       const float logit = row[static_cast<std::size_t>(batch.masked_ids[m])];
       std::size_t larger = 0;
       for (float other : row) larger += other > logit;
       float log_sum = 0;
-      model.bert().kernels().softmax({row.data(), row.size(), &log_sum});
+      model.kernels().softmax({row.data(), row.size(), &log_sum});
       score.loss += static_cast<double>(log_sum - logit);
       score.accuracy += larger == 0, score.accuracy_5 += larger < 5, ++score.words;
     }
-    for (std::size_t b = 0; b < output.seq_relationship_logits.rows() && model.has_nsp(); ++b) {
+    for (std::size_t b = 0; b < output.seq_relationship_logits.rows() && model.has(Head::next_sentence); ++b) {
       const float* const row = output.seq_relationship_logits.row(b);
       score.pairs_accuracy += (row[1] > row[0]) == (batch.next_sentence[b] == 1), ++score.pairs;
     }
