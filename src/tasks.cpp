@@ -11,7 +11,10 @@
 #include <bert/io/model_writer.h>
 #include <bert/quant/calibration.h>
 #include <bert/quant/quantize_model.h>
+#include <bert/tasks/answer.h>
+#include <bert/tasks/classify.h>
 #include <bert/tasks/embed.h>
 #include <bert/tasks/fill_mask.h>
 #include <bert/tasks/next_sentence.h>
 #include <bert/tasks/pseudo_perplexity.h>
+#include <bert/tasks/tag.h>

@@ -2,6 +2,7 @@
 """Makes expected values for tests with the reference implementations. One subcommand for each kind:
 
     tools/make_golden.py tokenizer [--shared ../shared]     tests/golden/tokenizer, by Hugging Face `tokenizers`
+    tools/make_golden.py pipelines                          tests/golden/pipelines, by Hugging Face's pipelines
 
 tokenizer writes (needs pip install tokenizers):
     vocab.txt         a small vocabulary, made here
@@ -9,6 +10,9 @@ tokenizer writes (needs pip install tokenizers):
     cases.json        texts made here and what each variant gives for them: windows of [id, type, start, end, special]
     sweep.json        digests of what normaliser, pre-tokeniser and \\w make of every code point, 4096 to a digest
     shared.json       digests of the ids, type ids and offsets of the texts in the shared data folder (only with --shared)
+
+pipelines writes (needs torch, transformers) random models with the small vocabulary above, and what pipelines say of texts:
+    classify, tag, answer   a Hugging Face folder each, with `expected.json`: a list of [arguments of bert, its JSON lines]
 """
 import argparse
 import hashlib
@@ -208,12 +212,65 @@ def make_tokenizer_golden(args):
         (folder / "shared.json").write_text(f'{{"made_by": "{made_by}", "texts": [\n{rows}\n]}}\n')
 
 
+# ---------------------------------------------------------------------------------------------------------- pipelines
+
+SENTENCES = [
+    "The quick brown fox jumps over the lazy dog.", "Paris is the capital of France, she said in 2024.", "Ünïcödé caféé!",
+    "Hello, world: unaffable strasse (naive?) - x", "日本語 abc привет мир", "dogs cats runner uberly uncafe", "the",
+]
+
+
+def plain(results):
+    return [{key: float(value) if key == "score" else value for key, value in each.items()} for each in results]
+
+
+def make_pipelines_golden(args):
+    import compare_pipelines as hf
+    import torch
+    import transformers
+    torch.manual_seed(7)
+    transformers.utils.logging.disable_progress_bar()
+    folder, hf.WINDOW = PROJECT / "tests/golden/pipelines", 40
+    for name in ("classify", "tag", "answer"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / "vocab.txt").write_text("".join(word + "\n" for word in small_vocab()), encoding="utf-8")
+    tokenizer = transformers.BertTokenizerFast(str(folder / "tag/vocab.txt"), do_lower_case=True, model_max_length=hf.WINDOW)
+    text, context = " ".join(SENTENCES), " ".join(SENTENCES[1:])
+
+    cases = {name: [] for name in ("classify", "tag", "answer")}
+    model = hf.make_model(folder / "classify", "bert", "SequenceClassification", tokenizer, num_labels=3)
+    classify = transformers.pipeline("text-classification", model=model, tokenizer=tokenizer)
+    cases["classify"].append([["--top-k", "3", *SENTENCES], [plain(classify(each, top_k=3)) for each in SENTENCES]])
+    pair = classify([{"text": SENTENCES[5], "text_pair": SENTENCES[6]}], top_k=1)
+    cases["classify"].append([["--pairs", SENTENCES[5], SENTENCES[6]], [plain(each) for each in pair]])
+    model = hf.make_model(folder / "tag", "bert", "TokenClassification", tokenizer, id2label=dict(enumerate(hf.TAGS)),
+                          label2id={label: i for i, label in enumerate(hf.TAGS)})
+    for aggregation in ("none", "simple", "first", "average", "max"):
+        make = lambda **more: transformers.pipeline("token-classification", model=model, tokenizer=tokenizer,
+                                                    aggregation_strategy=aggregation, **more)
+        flags = ["--aggregation", aggregation]
+        cases["tag"].append([[*flags, *SENTENCES], [plain(make()(each)) for each in SENTENCES]])
+        if aggregation != "none":
+            cases["tag"].append([[*flags, "--stride", "6", text], [plain(make(stride=6)(text))]])
+    model = hf.make_model(folder / "answer", "bert", "QuestionAnswering", tokenizer)
+    for question, top_k, impossible in (("Who jumps?", 1, False), ("Hello?", 4, True), ("Paris", 60, True)):
+        answers = hf.hugging_face_answers(model, tokenizer, question, context, top_k, impossible)
+        flags = ["--top-k", str(top_k), *(["--handle-impossible-answer"] if impossible else [])]
+        cases["answer"].append([[*flags, "--question", question, "--context", context],
+                                [plain(answers) if top_k > 1 else plain(answers)[0]]])  # fmt: skip
+    for name, expected in cases.items():
+        (folder / name / "tokenizer.json").unlink(missing_ok=True)
+        (folder / name / "tokenizer_config.json").write_text('{"do_lower_case": true}\n')
+        (folder / name / "expected.json").write_text(json.dumps(expected, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(required=True)
     tokenizer = kinds.add_parser("tokenizer")
     tokenizer.add_argument("--shared", help="the shared data folder")
     tokenizer.set_defaults(make=make_tokenizer_golden)
+    kinds.add_parser("pipelines").set_defaults(make=make_pipelines_golden)
     args = parser.parse_args()
     args.make(args)
 

@@ -9,3 +9,6 @@
 #include <bert/tasks/next_sentence.h>
 #include <bert/tasks/pseudo_perplexity.h>
 #include <bert/tasks/embed.h>
+#include <bert/tasks/classify.h>
+#include <bert/tasks/tag.h>
+#include <bert/tasks/answer.h>

@@ -54,7 +54,7 @@ TEST_CASE("entities are counted as seqeval counts them", "[train][metrics]") {
     CHECK(counts.recall() == Approx(c.recall).margin(1e-12));
     CHECK(counts.f1() == Approx(c.f1).margin(1e-12));
   }
-  using Entities = std::vector<bert::Entity>;
+  using Entities = std::vector<bert::EntitySpan>;
   CHECK(bert::entities(sentences("O B-A I-A I-B O B I")[0]) == Entities{{"A", 1, 3}, {"B", 3, 4}, {"_", 5, 7}});
   bert::EntityCounts counts;
   CHECK_THROWS_WITH(counts.add(sentences("O O")[0], sentences("O")[0]), Contains("1 words has 2"));

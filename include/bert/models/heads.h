@@ -47,6 +47,8 @@ class Heads {
   static void ignore(WeightReader& reader, const HeadNames& names);
 
   bool has(Head head) const;
+  /// Outputs of the classifier, of sequences or of tokens; 0 without one.
+  std::size_t outputs() const { return has(Head::classes) ? classifier_.weight().n() : token_.weight().n(); }
 
   /// Activations of one pass, laid out over an arena.
   struct Activations {

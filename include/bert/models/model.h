@@ -57,6 +57,8 @@ class Model {
   /// Bytes of weights that products of 8 and 16 bits save.
   virtual std::ptrdiff_t bytes_saved() const = 0;
   virtual bool has(Head head) const = 0;
+  /// Outputs N of its classifier, of sequences or of tokens; 0 without one.
+  virtual std::size_t outputs() const = 0;
 
   /// One pass. Logits over the vocabulary only for the tokens `rows` [M] (indices into the batch): those V columns are
   /// the dearest of all. Throws Error for an empty batch, an id outside the vocabulary, an unknown token type, a

@@ -31,6 +31,7 @@ class WithHeads : public Model<typename Trunk::Scalar> {
   Precision precision() const override { return trunk_.precision(); }
   std::ptrdiff_t bytes_saved() const override { return trunk_.bytes_saved(); }
   bool has(Head head) const override { return heads_.has(head); }
+  std::size_t outputs() const override { return heads_.outputs(); }
 
   Output forward(Session& session, const PackedBatch& batch, std::span<const std::size_t> rows = {},
                  Trace<T>* trace = nullptr) const override {

@@ -66,27 +66,14 @@ class Embedder {
 template <class Next, class Visit>
 void Embedder::stream(Session& session, const Next& next, const Visit& visit) const {
   const FloatEnvironment environment;
-  PackedBatch waiting;
   Trace<float> trace;
-  const auto flush = [&] {
-    const PackedBatch batch = std::exchange(waiting, PackedBatch());
-    if (batch.sequences() == 0) return;
+  run_packed(model_->options.max_tokens, next, [&](const PackedBatch& batch) {
     const auto output = model_->model->forward(session, batch, {}, embed_.layer ? &trace : nullptr);
     const TensorView<const float, 2> states =
         embed_.layer ? std::as_const(trace.hidden_states[*embed_.layer]).view() : output.last_hidden_state;
     for (std::size_t b = 0; b < batch.sequences(); ++b)
       visit(states.slice_rows(batch.offsets[b], batch.length(b)).slice_columns(0, dimension()));
-  };
-  try {
-    while (const std::optional<Encoding> encoding = next()) {
-      if (waiting.tokens() + encoding->ids.size() > model_->options.max_tokens) flush();
-      waiting.add(encoding->ids, encoding->type_ids);
-    }
-  } catch (const Error&) {
-    flush();
-    throw;
-  }
-  flush();
+  });
 }
 
 }  // namespace bert::inline BERT_ABI

@@ -9,6 +9,7 @@
 #include <bert/models/registry.h>
 
 #include <memory>
+#include <utility>
 
 namespace bert::inline BERT_ABI {
 
@@ -19,6 +20,27 @@ struct TaskOptions {
   bool truncate = false;               ///< cut texts beyond the window; otherwise they are an error
   std::size_t max_tokens = 4096;       ///< most tokens of one packed batch
 };
+
+/// Packs encodings as they come: takes them from next() until it gives none (std::optional<Encoding>) and calls
+/// run(batch) whenever another would exceed max_tokens. When next() throws, those before are run first.
+template <class Next, class Run>
+void run_packed(std::size_t max_tokens, const Next& next, const Run& run) {
+  PackedBatch waiting;
+  const auto flush = [&] {
+    const PackedBatch batch = std::exchange(waiting, PackedBatch());
+    if (batch.sequences() > 0) run(batch);
+  };
+  try {
+    while (const std::optional<Encoding> encoding = next()) {
+      if (waiting.tokens() + encoding->ids.size() > max_tokens) flush();
+      waiting.add(encoding->ids, encoding->type_ids);
+    }
+  } catch (const Error&) {
+    flush();
+    throw;
+  }
+  flush();
+}
 
 struct TextModel {
   Checkpoint checkpoint;
@@ -32,11 +54,15 @@ struct TextModel {
   const KernelTable<float>& kernels() const { return model->kernels(); }
   /// Throws Error `"PATH": this model has no … head; it has …` when the model lacks the head.
   void require(Head head) const;
+  /// What the outputs of its classifier are called: the config's id2label, or LABEL_0, LABEL_1, …
+  std::vector<std::string> labels() const;
 
   /// Ids, types and offsets of a text, or of a pair. Throws Error when a text has no tokens, or more than `window`
   /// tokens (0: the model's) and options.truncate is off.
   Encoding encode(std::string_view text, std::size_t window = 0) const;
   Encoding encode(std::string_view a, std::string_view b, std::size_t window = 0) const;
+  /// Ids of a text in windows that have `stride` tokens in common: one, unless it is longer than the window.
+  std::vector<Encoding> encode_windows(std::string_view text, std::size_t stride) const;
   /// True when the tokenizer makes no token of the text: blanks, control characters, zero-width spaces.
   bool is_empty(std::string_view text) const;
 
@@ -71,6 +97,12 @@ BERT_INLINE void TextModel::require(Head head) const {
   }
 }
 
+BERT_INLINE std::vector<std::string> TextModel::labels() const {
+  std::vector<std::string> names = model->config().id2label;
+  for (std::size_t i = names.size(); i < model->outputs(); ++i) names.push_back(concat("LABEL_", i));
+  return names;
+}
+
 BERT_INLINE Encoding TextModel::encode(std::string_view text, std::size_t window) const {
   return checked(tokenizer.encode(text, fitting(window)), window);
 }
@@ -78,6 +110,14 @@ BERT_INLINE Encoding TextModel::encode(std::string_view text, std::size_t window
 BERT_INLINE Encoding TextModel::encode(std::string_view a, std::string_view b, std::size_t window) const {
   if (is_empty(a) || is_empty(b)) fail("a text of the pair is empty");
   return checked(tokenizer.encode(a, b, fitting(window)), window);
+}
+
+BERT_INLINE std::vector<Encoding> TextModel::encode_windows(std::string_view text, std::size_t stride) const {
+  const EncodeOptions cut = {.max_length = limit(0), .truncation = Truncation::longest_first, .stride = stride};
+  std::vector<Encoding> windows(1, checked(tokenizer.encode(text, cut), 0));
+  std::vector<Encoding> further = std::exchange(windows[0].overflowing, {});
+  for (Encoding& window : further) windows.push_back(std::move(window));
+  return windows;
 }
 
 BERT_INLINE bool TextModel::is_empty(std::string_view text) const {

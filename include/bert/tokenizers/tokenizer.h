@@ -36,6 +36,12 @@ class Tokenizer {
   /// vocabulary.
   std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens = true) const;
 
+  /// The same of tokens.
+  std::string join(std::span<const std::string> tokens) const;
+  /// Whether token t of a text's encoding goes on with the word of the token before, as Hugging Face's
+  /// token-classification pipeline sees it: its text is not what stands in the original (the prefix ##).
+  bool continues_word(const Encoding& encoding, std::size_t t) const;
+
   std::optional<std::int32_t> token_to_id(std::string_view token) const;
   std::string_view id_to_token(
       std::int32_t id) const;  ///< valid as long as the tokenizer; error outside the vocabulary
@@ -199,16 +205,29 @@ BERT_INLINE void Tokenizer::encode_ids(std::string_view text, std::vector<std::i
 }
 
 BERT_INLINE std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
+  std::vector<std::string> tokens;
+  for (const std::int32_t id : ids) {
+    const std::string_view text = id_to_token(id);
+    const bool special = std::any_of(spec_.added_tokens.begin(), spec_.added_tokens.end(),
+                                     [&](const AddedToken& added) { return added.special && added.content == text; });
+    if (!skip_special_tokens || !special) tokens.emplace_back(text);
+  }
+  return join(tokens);
+}
+
+BERT_INLINE bool Tokenizer::continues_word(const Encoding& encoding, std::size_t t) const {
+  if (encoding.ids[t] == unk_id_) return false;
+  const auto [start, end] = encoding.offsets[t];
+  return detail::count_code_points(id_to_token(encoding.ids[t])) != end - start;
+}
+
+BERT_INLINE std::string Tokenizer::join(std::span<const std::string> tokens) const {
   static constexpr std::string_view kCleanup[][2] = {
       {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
       {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
   std::string out;
   bool first = true;
-  for (const std::int32_t id : ids) {
-    const std::string_view text = id_to_token(id);
-    const bool special = std::any_of(spec_.added_tokens.begin(), spec_.added_tokens.end(),
-                                     [&](const AddedToken& added) { return added.special && added.content == text; });
-    if (skip_special_tokens && special) continue;
+  for (const std::string_view text : tokens) {
     const bool glued = spec_.decoder.wordpiece && !first && text.starts_with(spec_.decoder.prefix);
     std::string token = concat(first || glued ? "" : " ", glued ? text.substr(spec_.decoder.prefix.size()) : text);
     for (const auto& [from, to] : kCleanup) {

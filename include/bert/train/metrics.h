@@ -18,15 +18,15 @@ namespace bert::inline BERT_ABI {
 double accuracy(std::span<const std::int32_t> predicted, std::span<const std::int32_t> gold);
 
 /// A named entity: words [begin, end) of a sentence.
-struct Entity {
+struct EntitySpan {
   std::string type;
   std::size_t begin, end;
-  bool operator==(const Entity&) const = default;
+  bool operator==(const EntitySpan&) const = default;
 };
 
 /// The entities of one sentence's tags (IOB1, IOB2, IOE, IOBES). "B-PER" is B and PER, a tag without a type has "_". An
 /// I- without a B- before it begins an entity, as does one of another type.
-std::vector<Entity> entities(std::span<const std::string> tags);
+std::vector<EntitySpan> entities(std::span<const std::string> tags);
 
 /// Counts over sentences; an entity counts as found when type, beginning and end agree.
 struct EntityCounts {
@@ -114,8 +114,8 @@ inline bool begins_entity(const Tag& before, const Tag& now) {
 
 }  // namespace detail
 
-BERT_INLINE std::vector<Entity> entities(std::span<const std::string> tags) {
-  std::vector<Entity> found;
+BERT_INLINE std::vector<EntitySpan> entities(std::span<const std::string> tags) {
+  std::vector<EntitySpan> found;
   detail::Tag before;
   std::size_t begin = 0;
   for (std::size_t i = 0; i <= tags.size(); ++i) {
@@ -131,8 +131,8 @@ BERT_INLINE void EntityCounts::add(std::span<const std::string> predicted_tags,
                                    std::span<const std::string> gold_tags) {
   if (predicted_tags.size() != gold_tags.size())
     fail("a sentence of ", gold_tags.size(), " words has ", predicted_tags.size(), " predicted tags");
-  const std::vector<Entity> ours = entities(predicted_tags), theirs = entities(gold_tags);
-  for (const Entity& entity : ours) found += std::find(theirs.begin(), theirs.end(), entity) != theirs.end();
+  const std::vector<EntitySpan> ours = entities(predicted_tags), theirs = entities(gold_tags);
+  for (const EntitySpan& entity : ours) found += std::find(theirs.begin(), theirs.end(), entity) != theirs.end();
   predicted += ours.size();
   gold += theirs.size();
 }

@@ -159,6 +159,8 @@ TaskMetrics TaskExamples::evaluate_answers(const Predict& predict) const {
 }  // namespace bert::inline BERT_ABI
 
 #if BERT_WITH_DEFINITIONS
+#include <bert/tokenizers/unicode.h>
+
 namespace bert::inline BERT_ABI {
 
 namespace detail {
@@ -268,14 +270,7 @@ BERT_INLINE void TaskExamples::look_for_answer(std::size_t example, TensorView<c
 BERT_INLINE std::string TaskExamples::answer_text(const Found& found) const {
   const AnswerFeatures& window = windows_[found.window];
   const std::string& context = questions_.questions[window.question].context;
-  const std::uint32_t begin = window.offsets[found.start].start, end = window.offsets[found.end].end;
-  std::string text;
-  std::uint32_t point = 0;
-  for (const char c : context) {
-    if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) ++point;  // the first byte of code point `point - 1`
-    if (point > begin && point <= end) text += c;
-  }
-  return text;
+  return detail::code_points(context, window.offsets[found.start].start, window.offsets[found.end].end);
 }
 
 }  // namespace bert::inline BERT_ABI
