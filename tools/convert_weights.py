@@ -287,6 +287,32 @@ def tokenizer_from_vocab(vocab, settings, lowercase, where):
     }, ensure_ascii=False, separators=(",", ":"))  # fmt: skip
 
 
+def tokenizer_from_bpe(vocab, merges, settings):
+    """The text of a tokenizer.json that does what RobertaTokenizer or GPT2Tokenizer do with vocab.json and merges.txt."""
+    ids, prefix = json.loads(vocab), settings.get("add_prefix_space", False) is True
+    byte_level = {"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": False, "use_regex": True}
+    if roberta := "<s>" in ids and "</s>" in ids:
+        byte_level["trim_offsets"] = True
+    lines = [line.removesuffix("\r") for line in merges.split("\n")]
+    lines = lines[1:] if lines[0].startswith("#version") else lines
+    specials = {ids[t]: t for t in ("<s>", "<pad>", "</s>", "<unk>", "<mask>", "<|endoftext|>") if t in ids}
+    return json.dumps({
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [{"id": i, "content": specials[i], "single_word": False, "lstrip": specials[i] == "<mask>",
+                          "rstrip": False, "normalized": False, "special": True} for i in sorted(specials)],
+        "normalizer": None,
+        "pre_tokenizer": byte_level | {"trim_offsets": True},
+        "post_processor": {"type": "RobertaProcessing", "sep": ["</s>", ids["</s>"]], "cls": ["<s>", ids["<s>"]],
+                           "trim_offsets": True, "add_prefix_space": prefix} if roberta else byte_level,
+        "decoder": byte_level | {"add_prefix_space": True, "trim_offsets": True},
+        "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": "",
+                  "end_of_word_suffix": "", "fuse_unk": False, "byte_fallback": False, "vocab": ids,
+                  "merges": [line for line in lines if line]},
+    }, ensure_ascii=False, separators=(",", ":"))  # fmt: skip
+
+
 def pooling_of(folder, model_folder, used):
     """What sentence-transformers files say, as {"mode", "normalize", "max_seq_length"} (only what is said)."""
     pooling = {}
@@ -405,14 +431,17 @@ def convert(source, output, dtype="keep", lowercase=None, note=None):
         used.append(model_folder / "tokenizer.json")
         metadata["bert.tokenizer"] = used[-1].read_text("utf-8")
         parse_json(metadata["bert.tokenizer"], used[-1])
-    elif (model_folder / "vocab.txt").is_file():
+    elif names := next((n for n in (["vocab.txt"], ["vocab.json", "merges.txt"])
+                        if all((model_folder / name).is_file() for name in n)), None):  # fmt: skip
+        used.extend(model_folder / name for name in names)
+        texts = [path.read_bytes().decode("utf-8") for path in used[-len(names):]]
         settings = {}
-        used.append(model_folder / "vocab.txt")
-        vocab = used[-1].read_bytes().decode("utf-8")
         if settings_path.is_file():
             used.append(settings_path)
             settings = parse_json(settings_path.read_text("utf-8"), settings_path)
-        metadata["bert.tokenizer"] = tokenizer_from_vocab(vocab, settings, lowercase, model_folder / "vocab.txt")
+        metadata["bert.tokenizer"] = (
+            tokenizer_from_bpe(*texts, settings) if len(names) == 2 else
+            tokenizer_from_vocab(*texts, settings, lowercase, model_folder / "vocab.txt"))
     if pooling := pooling_of(folder, model_folder, used):
         metadata["bert.pooling"] = json.dumps(pooling, sort_keys=True, separators=(",", ":"))
     provenance = {

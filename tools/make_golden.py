@@ -7,7 +7,7 @@
 tokenizer writes (needs pip install tokenizers):
     vocab.txt         a small vocabulary, made here
     VARIANT.json      tokenizer.json files over it, as Hugging Face saves them, with different options
-    cases.json        texts made here and what each variant gives for them: windows of [id, type, start, end, special]
+    cases.json        texts made here and what each variant gives for them: windows of [id, type, start, end, special, word]
     sweep.json        digests of what normaliser, pre-tokeniser and \\w make of every code point, 4096 to a digest
     shared.json       digests of the ids, type ids and offsets of the texts in the shared data folder (only with --shared)
 
@@ -40,6 +40,22 @@ def small_vocab():
     return list(dict.fromkeys(vocab))
 
 
+def byte_level_variants():
+    from compare_tokenizer import make_byte_level
+    from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, trainers
+    learnt = Tokenizer(models.BPE())
+    learnt.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    learnt.train_from_iterator([" ".join(WORDS).replace("##", ""), *SENTENCES] * 3, trainers.BpeTrainer(
+        vocab_size=420, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False,
+        special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"]))
+    model = json.loads(learnt.to_str())["model"]
+    vocab, merges = model["vocab"], [tuple(merge) for merge in model["merges"]]
+    added = [AddedToken("new", single_word=True, normalized=False), AddedToken("both", lstrip=True, rstrip=True, normalized=True)]
+    return {"roberta": make_byte_level("roberta", vocab, merges),
+            "roberta_prefix": make_byte_level("roberta", vocab, merges, prefix=True),
+            "gpt2": make_byte_level("gpt2", vocab, merges, added=added)}
+
+
 def variants(vocab):
     """name -> Tokenizer"""
     from compare_tokenizer import make_tokenizer
@@ -62,6 +78,7 @@ def variants(vocab):
     added.enable_padding(length=9)
     added.decoder = None
     made["added"] = added
+    made.update(byte_level_variants())
     other = make_tokenizer(vocab, True)
     other.post_processor = processors.TemplateProcessing(
         single="<s>:1 $A:1 </s>:0", pair="$A:0 </s>:0 $B:0 <s>:2",
@@ -92,7 +109,11 @@ LONG = "the quick brown fox jump over the lazy dog and he can run to paris , the
 
 
 def encode_windows(encoding):
-    return [[list(row) for row in zip(e.ids, e.type_ids, *map(list, zip(*e.offsets)), e.special_tokens_mask)] if e.ids else []
+    def word(number):
+        return -1 if number is None else number
+
+    return [[list(row) for row in zip(e.ids, e.type_ids, *map(list, zip(*e.offsets)), e.special_tokens_mask, map(word, e.word_ids))]
+            if e.ids else []
             for e in (encoding, *encoding.overflowing)]
 
 

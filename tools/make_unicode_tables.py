@@ -72,6 +72,12 @@ def sweep():
     by_category = {c for c in ALL if category(c)[0] in "LM" or category(c) in ("Nd", "Nl", "Pc")}
     assert by_category <= set(word), "utf8proc knows word characters that Hugging Face does not"
 
+    gpt2 = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str
+    letters, numbers = ({c for c in ALL if len(gpt2(one + chr(c))) == 1} for one in "a1")
+    assert space == [c for c in ALL if c not in letters and c not in numbers and len(gpt2("!" + chr(c))) == 2]
+    by_utf8proc = {kind: {c for c in ALL if category(c)[0] == kind} for kind in "LN"}
+    assert by_utf8proc["L"] <= letters and by_utf8proc["N"] <= numbers
+
     same = [c for c in ALL if nfd(chr(c)) == chr(c) and decompose(c) != chr(c)]
     assert not [c for c in ALL if c not in same and nfd(chr(c)) != decompose(c)]
     lowered = {c: lower(chr(c)) for c in ALL if lower(chr(c)) != chr(utf8proc.utf8proc_tolower(c))}
@@ -85,6 +91,8 @@ def sweep():
         "kMarks": ("removed by strip_accents (Mn)", sorted(marks)),
         "kMovingOthers": ("not in kMarks, yet put into canonical order", sorted(moving - marks)),
         "kUndecomposed": ("utf8proc decomposes it, Hugging Face does not", sorted({*same, *DECOMPOSED_SINCE_16})),
+        "kLetterOthers": ("a letter (\\p{L}) of which utf8proc may not know yet", sorted(letters - by_utf8proc["L"])),
+        "kNumberOthers": ("a number (\\p{N}) of which utf8proc may not know yet", sorted(numbers - by_utf8proc["N"])),
         "kWordOthers": ("matches \\w although its category (utf8proc) is not L, M, Nd, Nl or Pc",
                         sorted(set(word) - by_category)),
     }

@@ -31,7 +31,8 @@ void run(const AnswerFlags& flags) {
     const std::vector<Answer> answers = answerer(session, question, context, options);
     progress.step();
     if (flags.common.json)
-      return print(options.top_k == 1 && answers.size() == 1 ? answer_json(answers[0]) : json_list(answers, answer_json));
+      return print(options.top_k == 1 && answers.size() == 1 ? answer_json(answers[0])
+                                                             : json_list(answers, answer_json));
     if (!given) print_heading(flags.common, question);
     Table table("rrrl");
     for (const Answer& each : answers)

@@ -2,8 +2,8 @@
 //
 //   tokenize_lines TOKENIZER.json [MAX_LENGTH TRUNCATION STRIDE]
 //   in:  repeated: u32 bytes of the first text, u32 bytes of the second + 1 (0: none), the texts
-//   out: repeated: u32 windows, then for each window u32 tokens and so many times id, type id, start, end, special
-//   (i32)
+//   out: repeated: u32 windows, then for each window u32 tokens and so many times id, type id, start, end, special,
+//   word (i32)
 #include <bert/tokenizers/tokenizer.h>
 
 #include <cstdio>
@@ -23,6 +23,7 @@ void write(const bert::Encoding& encoding) {
     write(static_cast<std::int32_t>(encoding.offsets[i].start));
     write(static_cast<std::int32_t>(encoding.offsets[i].end));
     write(encoding.special_tokens_mask[i]);
+    write(encoding.words[i]);
   }
 }
 

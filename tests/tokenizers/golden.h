@@ -37,14 +37,15 @@ inline std::string bytes_from_hex(const std::string& digits) {
   return out;
 }
 
-/// The tokens of one window: id, type id, start, end, special.
+/// The tokens of one window: id, type id, start, end, special, word.
 using Rows = std::vector<std::vector<int>>;
 
 inline Rows rows_of(const bert::Encoding& encoding) {
   Rows rows;
   for (std::size_t i = 0; i < encoding.ids.size(); ++i) {
     rows.push_back({encoding.ids[i], encoding.type_ids.at(i), static_cast<int>(encoding.offsets.at(i).start),
-                    static_cast<int>(encoding.offsets.at(i).end), encoding.special_tokens_mask.at(i)});
+                    static_cast<int>(encoding.offsets.at(i).end), encoding.special_tokens_mask.at(i),
+                    encoding.words.at(i)});
   }
   return rows;
 }

@@ -66,9 +66,15 @@ BERT_INLINE TokenizerFiles tokenizer_files_of(Folder& folder, const std::string&
   } else if (const std::string vocab = prefix + "vocab.txt"; folder.has(vocab)) {
     files.vocab_txt = folder.text(vocab);
     files.source = (folder.path() / vocab).string();
-    if (const std::string config = prefix + "tokenizer_config.json"; folder.has(config))
-      files.tokenizer_config_json = folder.text(config);
+  } else if (const std::string words = prefix + "vocab.json", merges = prefix + "merges.txt";
+             folder.has(words) && folder.has(merges)) {
+    files.vocab_json = folder.text(words);
+    files.merges_txt = folder.text(merges);
+    files.source = (folder.path() / words).string();
   }
+  if (const std::string config = prefix + "tokenizer_config.json";
+      files.tokenizer_json.empty() && !files.empty() && folder.has(config))
+    files.tokenizer_config_json = folder.text(config);
   return files;
 }
 

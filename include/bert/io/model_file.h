@@ -10,12 +10,13 @@ namespace bert::inline BERT_ABI {
 
 class Folder;
 
-/// Texts of a tokenizer's files, empty where there is none. tokenizer.json says everything; vocab.txt needs
-/// tokenizer_config.json or the caller to say whether text is lower-cased (io/tokenizer_files.h).
+/// Texts of a tokenizer's files, empty where there is none. tokenizer.json says everything; the others need
+/// tokenizer_config.json or the caller to say more: whether text is lower-cased (io/tokenizer_files.h).
 struct TokenizerFiles {
   std::string tokenizer_json, vocab_txt, tokenizer_config_json;
-  std::string source;  // the file the tokenizer is in, for errors
-  bool empty() const { return tokenizer_json.empty() && vocab_txt.empty(); }
+  std::string vocab_json, merges_txt;  // of byte-level BPE
+  std::string source;                  // the file the tokenizer is in, for errors
+  bool empty() const { return tokenizer_json.empty() && vocab_txt.empty() && vocab_json.empty(); }
 };
 
 /// How a model's token states become one vector, as far as its files say.
@@ -55,7 +56,7 @@ class Checkpoint {
   // Hashes in hexadecimal, computed when asked for. They need io/provenance.h.
   /// Of the file; for a folder of the sorted lines "sha256  name" of the files read.
   std::string sha256() const;
-  /// Of the text of tokenizer.json, or of vocab.txt where there is none; empty without a tokenizer.
+  /// Of the text of tokenizer.json, else of vocab.txt, else of vocab.json and merges.txt; empty without a tokenizer.
   std::string tokenizer_sha256() const;
   /// Sameness of weights: over "name dtype [shape]\n" and the bytes of each tensor, in name order.
   std::string tensor_digest() const;
@@ -105,7 +106,8 @@ BERT_INLINE Checkpoint Checkpoint::open_file(const std::filesystem::path& path) 
   checkpoint.tensors_ = file.tensors();
   checkpoint.config_json_ = text("bert.config");
   checkpoint.config_.emplace(checkpoint.config_json_, what("bert.config"));
-  checkpoint.tokenizer_ = {text("bert.tokenizer"), "", "", path.string() + " (bert.tokenizer)"};
+  checkpoint.tokenizer_.tokenizer_json = text("bert.tokenizer");
+  checkpoint.tokenizer_.source = path.string() + " (bert.tokenizer)";
   checkpoint.provenance_ = text("bert.provenance");
   if (const auto said = file.metadata("bert.pooling")) {
     const ConfigReader pooling(*said, what("bert.pooling"));

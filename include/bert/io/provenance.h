@@ -33,7 +33,9 @@ BERT_INLINE std::string Checkpoint::sha256() const {
 
 BERT_INLINE std::string Checkpoint::tokenizer_sha256() const {
   if (tokenizer_.empty()) return {};
-  return sha256_hex(tokenizer_.tokenizer_json.empty() ? tokenizer_.vocab_txt : tokenizer_.tokenizer_json);
+  const TokenizerFiles& files = tokenizer_;
+  if (!files.tokenizer_json.empty()) return sha256_hex(files.tokenizer_json);
+  return sha256_hex(files.vocab_txt.empty() ? files.vocab_json + files.merges_txt : files.vocab_txt);
 }
 
 BERT_INLINE std::string Checkpoint::tensor_digest() const {

@@ -7,7 +7,8 @@
 
 namespace bert::inline BERT_ABI {
 
-/// The tokenizer files at `path`: a folder, a converted .safetensors, a tokenizer.json or a vocab.txt.
+/// The tokenizer files at `path`: a folder, a converted .safetensors, a tokenizer.json, a vocab.txt, or a vocab.json
+/// that has a merges.txt beside it.
 TokenizerFiles read_tokenizer_files(const std::filesystem::path& path);
 
 /// Builds the tokenizer. `lowercase` answers for a vocab.txt whose folder does not say whether text is lower-cased; it
@@ -27,13 +28,17 @@ BERT_INLINE TokenizerFiles read_tokenizer_files(const std::filesystem::path& pat
   if (std::filesystem::is_directory(path)) {
     Folder folder(path);
     files = tokenizer_files_of(folder, folder.has("0_Transformer/config.json") ? "0_Transformer/" : "");
-    if (files.empty()) fail("\"", path.string(), "\" has neither tokenizer.json nor vocab.txt");
+    if (files.empty())
+      fail("\"", path.string(), "\" has neither tokenizer.json, vocab.txt nor vocab.json with merges.txt");
     return files;
   }
   files.source = path.string();
   if (path.extension() == ".safetensors") {
     files.tokenizer_json = std::string(SafetensorsFile(path).metadata("bert.tokenizer").value_or(""));
     if (files.empty()) fail("\"", path.string(), "\" holds no tokenizer (no bert.tokenizer in its metadata)");
+  } else if (const auto merges = path.parent_path() / "merges.txt";
+             path.filename() == "vocab.json" && std::filesystem::exists(merges)) {
+    files.vocab_json = read_text(path), files.merges_txt = read_text(merges);
   } else {
     (path.extension() == ".json" ? files.tokenizer_json : files.vocab_txt) = read_text(path);
     if (files.empty()) fail("\"", path.string(), "\" is empty");
@@ -47,13 +52,17 @@ BERT_INLINE Tokenizer load_tokenizer(const TokenizerFiles& files, std::optional<
       if (lowercase) throw UsageError("its tokenizer.json says whether text is lower-cased: leave --lowercase out");
       return Tokenizer::from_json(files.tokenizer_json);
     }
-    WordPieceOptions options;
     const ConfigReader config(files.tokenizer_config_json.empty() ? "{}" : files.tokenizer_config_json,
                               "tokenizer_config.json");
     const auto said = [&](std::string_view key, std::optional<bool> otherwise) {
       const Json* const value = config.json().find(key);
       return value && !value->is(Json::Kind::null) ? std::optional(config.get(key, false)) : otherwise;
     };
+    if (!files.vocab_json.empty()) {
+      if (lowercase) throw UsageError("byte-level BPE does not change letters: leave --lowercase out");
+      return Tokenizer::from_bpe(files.vocab_json, files.merges_txt, *said("add_prefix_space", false));
+    }
+    WordPieceOptions options;
     const std::optional<bool> lower = said("do_lower_case", lowercase);
     if (!lower) throw UsageError("no tokenizer_config.json beside it says do_lower_case: pass --lowercase yes or no");
     if (lowercase && lower != lowercase)
@@ -82,7 +91,8 @@ BERT_INLINE Tokenizer load_tokenizer(const TokenizerFiles& files, std::optional<
 BERT_INLINE Tokenizer load_tokenizer(const Checkpoint& checkpoint, std::optional<bool> lowercase) {
   if (!checkpoint.has_tokenizer())
     fail("\"", checkpoint.path().string(),
-         "\" holds no tokenizer (tokenizer.json or vocab.txt); without one there is only bert forward --ids");
+         "\" holds no tokenizer (tokenizer.json, vocab.txt, or vocab.json and merges.txt); without one there is only "
+         "bert forward --ids");
   return load_tokenizer(checkpoint.tokenizer(), lowercase);
 }
 

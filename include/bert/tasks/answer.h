@@ -145,8 +145,8 @@ BERT_INLINE float Answerer::look(const Encoding& window, std::string_view contex
   });
   for (auto place = places.begin(); place != best; ++place) {
     std::size_t first = begin + place->first - 1, last = begin + place->last - 1;
-    while (first > begin && model_->tokenizer.continues_word(window, first)) --first;
-    while (last + 1 < end && model_->tokenizer.continues_word(window, last + 1)) ++last;
+    while (first > begin && window.words[first - 1] == window.words[first]) --first;
+    while (last + 1 < end && window.words[last + 1] == window.words[last]) ++last;
     const std::uint32_t from = window.offsets[first].start, to = window.offsets[last].end;
     answers.push_back({place->score, from, to, detail::code_points(context, from, to)});
   }

@@ -158,7 +158,7 @@ BERT_INLINE std::vector<Tagger::Piece> Tagger::pieces(std::string_view text, con
     const auto [start, end] = encoding.offsets[t];
     Piece& piece =
         all.emplace_back(Piece{std::string(model_->tokenizer.id_to_token(encoding.ids[t])), start, end, t, false, {}});
-    piece.continues = model_->tokenizer.continues_word(encoding, t);
+    piece.continues = model_->tokenizer.continues_word(text, encoding, t);
     if (encoding.ids[t] == model_->tokenizer.unk_id()) piece.word = detail::code_points(text, start, end);
     piece.scores.assign(logits.row(t), logits.row(t) + logits.columns());
     model_->kernels().softmax({piece.scores.data(), piece.scores.size(), nullptr});

@@ -14,12 +14,13 @@ struct Span {
   bool operator==(const Span&) const = default;
 };
 
-/// The tokens of a text or of a pair of texts. All four vectors have the same length.
+/// The tokens of a text or of a pair of texts. All five vectors have the same length.
 struct Encoding {
   std::vector<std::int32_t> ids, type_ids;
   std::vector<Span> offsets;
   std::vector<std::uint8_t> special_tokens_mask;  ///< 1 for tokens that the template added ([CLS], [SEP])
-  std::vector<Encoding> overflowing;              ///< the further windows of a text that was truncated
+  std::vector<std::int32_t> words;  ///< of its text, counted from 0: what the pre-tokeniser cut; -1 for special tokens
+  std::vector<Encoding> overflowing;  ///< the further windows of a text that was truncated
 };
 
 /// Which text gives way when tokens and special tokens exceed max_length.
@@ -44,6 +45,7 @@ inline void append_tokens(Encoding& a, const Encoding& b, std::size_t begin, std
   append(a.type_ids, b.type_ids);
   append(a.offsets, b.offsets);
   append(a.special_tokens_mask, b.special_tokens_mask);
+  append(a.words, b.words);
 }
 
 }  // namespace detail

@@ -72,6 +72,7 @@ BERT_INLINE Encoding apply_template(const Template& parts, Encoding a, Encoding 
                           std::vector(count, part.type_id),
                           std::vector(count, Span{0, 0}),
                           std::vector(count, std::uint8_t{1}),
+                          std::vector(count, std::int32_t{-1}),
                           {}});
     }
   }

@@ -1,9 +1,10 @@
-// TokenizerSpec: everything a WordPiece tokenizer is made of, as it stands in a tokenizer.json or follows from a
-// vocab.txt.
+// TokenizerSpec: everything a tokenizer is made of, as it stands in a tokenizer.json or follows from a vocab.txt or
+// from vocab.json and merges.txt.
 //
 // Reading and writing files only deals with this struct; Tokenizer is built from it.
 #pragma once
 #include <bert/tokenizers/added_tokens.h>
+#include <bert/tokenizers/bpe.h>
 #include <bert/tokenizers/normalizer.h>
 #include <bert/tokenizers/post_processor.h>
 #include <bert/tokenizers/vocabulary.h>
@@ -17,20 +18,36 @@ struct WordPieceOptions : NormalizerOptions {
   std::size_t max_input_chars_per_word = 100;
 };
 
-/// How decode() joins tokens.
+/// Byte-level BPE, under Hugging Face's names.
+struct ByteLevelOptions {
+  bool add_prefix_space = false;  ///< before a piece of text that does not begin with one
+  bool trim_offsets = true;       ///< offsets leave out white space at a token's ends
+  bool decode = true;             ///< decode() makes bytes of tokens; false: joins them by spaces
+};
+
+/// How decode() joins WordPiece tokens.
 struct DecoderOptions {
   bool wordpiece = true;  ///< pieces with the prefix are glued on; false: all tokens joined by spaces
   bool cleanup = true;    ///< no space before . ? ! , n't 'm 's 've 're
   std::string prefix = "##";
 };
 
+/// The model, and with it how text is normalised and cut into words: as BERT does, or bytes cut as GPT-2 does.
+enum class TokenizerKind { wordpiece, byte_level_bpe };
+
 struct TokenizerSpec {
   Vocabulary vocabulary;
-  WordPieceOptions options;
+  WordPieceOptions options;  // of byte-level BPE only the names of special tokens, empty where there is none
   std::vector<AddedToken> added_tokens;
   Template single, pair;
   DecoderOptions decoder;
+  TokenizerKind kind = TokenizerKind::wordpiece;
+  Bpe::Merges merges = {};  // of byte-level BPE, as written in files
+  ByteLevelOptions byte_level = {};
 };
+
+/// The names of special tokens in a vocabulary of byte-level BPE: RoBERTa's, as far as it has them. Files do not say.
+WordPieceOptions byte_level_names(const Vocabulary& vocabulary);
 
 /// The tokenizer of a BERT checkpoint's vocab.txt: one token a line, the line's number is the id.
 TokenizerSpec spec_from_vocab(std::string_view vocab_txt, const WordPieceOptions& options);
@@ -43,6 +60,14 @@ TokenizerSpec spec_from_vocab(std::string_view vocab_txt, const WordPieceOptions
 #include <algorithm>
 
 namespace bert::inline BERT_ABI {
+
+BERT_INLINE WordPieceOptions byte_level_names(const Vocabulary& vocabulary) {
+  const auto known = [&](const char* name) { return vocabulary.find(name) ? name : ""; };
+  WordPieceOptions names;
+  names.unk_token = "", names.cls_token = known("<s>"), names.sep_token = known("</s>");
+  names.pad_token = known("<pad>"), names.mask_token = known("<mask>");
+  return names;
+}
 
 BERT_INLINE TokenizerSpec spec_from_vocab(std::string_view vocab_txt, const WordPieceOptions& options) {
   std::vector<std::string> tokens;

@@ -72,6 +72,26 @@ inline std::string special_tokens_to_json(const TokenizerSpec& spec) {
   });
 }
 
+/// Everything but the vocabulary of byte-level BPE. Templates are RoBERTa's or empty.
+inline std::string byte_level_to_json(const TokenizerSpec& spec) {
+  const std::string prefix = concat("\"add_prefix_space\":", truth(spec.byte_level.add_prefix_space)),
+                    trim = concat("\"trim_offsets\":", truth(spec.byte_level.trim_offsets));
+  const auto pair_of = [](const TemplatePart& part) {
+    return concat("[", json_string(part.special), ",", part.ids[0], "]");
+  };
+  const std::string processor = spec.single.size() == 3
+                                    ? concat("{\"type\":\"RobertaProcessing\",\"sep\":", pair_of(spec.single[2]),
+                                             ",\"cls\":", pair_of(spec.single[0]), ",", trim, ",", prefix, "}")
+                                    : concat("{\"type\":\"ByteLevel\",", prefix, ",", trim, ",\"use_regex\":true}");
+  return concat(
+      R"("normalizer":null,"pre_tokenizer":{"type":"ByteLevel",)", prefix, R"(,"trim_offsets":true,"use_regex":true},)",
+      "\"post_processor\":", processor,
+      R"(,"decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,)",
+      R"("use_regex":true},"model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":"",)",
+      R"("end_of_word_suffix":"","fuse_unk":false,"byte_fallback":false,"merges":[)",
+      joined(spec.merges, [](const auto& merge) { return json_string(concat(merge.first, " ", merge.second)); }), "]");
+}
+
 }  // namespace detail
 
 BERT_INLINE std::string spec_to_json(const TokenizerSpec& spec) {
@@ -87,19 +107,24 @@ BERT_INLINE std::string spec_to_json(const TokenizerSpec& spec) {
                   ",\"rstrip\":", truth(token.rstrip), ",\"normalized\":", truth(token.normalized),
                   ",\"special\":", truth(token.special), "}");
   };
+  const std::string head = concat(R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[)",
+                                  joined(spec.added_tokens, added_to_json), "],");
+  const std::string processor =
+      concat(R"("single":[)", template_to_json(spec.single), R"(],"pair":[)", template_to_json(spec.pair),
+             R"(],"special_tokens":{)", special_tokens_to_json(spec), "}}");
+  if (spec.kind == TokenizerKind::byte_level_bpe)
+    return concat(head, byte_level_to_json(spec), ",\"vocab\":{", vocab, "}}}");
   const std::string decoder = concat("{\"type\":\"WordPiece\",\"prefix\":", json_string(spec.decoder.prefix),
                                      ",\"cleanup\":", truth(spec.decoder.cleanup), "}");
-  return concat(
-      R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[)", joined(spec.added_tokens, added_to_json),
-      R"(],"normalizer":{"type":"BertNormalizer","clean_text":)", truth(options.clean_text),
-      R"(,"handle_chinese_chars":)", truth(options.tokenize_chinese_chars), R"(,"strip_accents":)",
-      options.strip_accents ? truth(*options.strip_accents) : "null", R"(,"lowercase":)", truth(options.lowercase),
-      R"(},"pre_tokenizer":{"type":"BertPreTokenizer"},"post_processor":{"type":"TemplateProcessing","single":[)",
-      template_to_json(spec.single), R"(],"pair":[)", template_to_json(spec.pair), R"(],"special_tokens":{)",
-      special_tokens_to_json(spec), R"(}},"decoder":)", spec.decoder.wordpiece ? decoder : std::string("null"),
-      R"(,"model":{"type":"WordPiece","unk_token":)", json_string(options.unk_token),
-      R"(,"continuing_subword_prefix":)", json_string(options.continuing_subword_prefix),
-      R"(,"max_input_chars_per_word":)", options.max_input_chars_per_word, R"(,"vocab":{)", vocab, "}}}");
+  return concat(head, R"("normalizer":{"type":"BertNormalizer","clean_text":)", truth(options.clean_text),
+                R"(,"handle_chinese_chars":)", truth(options.tokenize_chinese_chars), R"(,"strip_accents":)",
+                options.strip_accents ? truth(*options.strip_accents) : "null", R"(,"lowercase":)",
+                truth(options.lowercase),
+                R"(},"pre_tokenizer":{"type":"BertPreTokenizer"},"post_processor":{"type":"TemplateProcessing",)",
+                processor, R"(,"decoder":)", spec.decoder.wordpiece ? decoder : std::string("null"),
+                R"(,"model":{"type":"WordPiece","unk_token":)", json_string(options.unk_token),
+                R"(,"continuing_subword_prefix":)", json_string(options.continuing_subword_prefix),
+                R"(,"max_input_chars_per_word":)", options.max_input_chars_per_word, R"(,"vocab":{)", vocab, "}}}");
 }
 
 }  // namespace bert::inline BERT_ABI

@@ -1,9 +1,11 @@
 // Tokenizer: text to ids and back, the same ids, type ids and offsets as Hugging Face `tokenizers`.
 //
 // encode(): added tokens are cut out of the text, the rest is normalised (normalizer.h), cut into words
-// (pre_tokenizer.h) and into pieces (wordpiece.h); a template puts [CLS] and [SEP] around it (post_processor.h).
+// (pre_tokenizer.h, byte_level.h) and into pieces (wordpiece.h, bpe.h); a template puts [CLS] and [SEP] around it
+// (post_processor.h).
 // Immutable once built: any number of threads may share one. To add a kind of tokenizer, see docs/add_a_tokenizer.md.
 #pragma once
+#include <bert/tokenizers/byte_level.h>
 #include <bert/tokenizers/encoding.h>
 #include <bert/tokenizers/json.h>
 #include <bert/tokenizers/to_json.h>
@@ -18,6 +20,9 @@ class Tokenizer {
   /// From the text of a vocab.txt, one token a line. Error when it is empty, has a token twice, or lacks the unknown,
   /// [CLS] or [SEP] token.
   static Tokenizer from_vocab(std::string_view vocab_txt, const WordPieceOptions& options = {});
+  /// From the texts of a vocab.json and a merges.txt: byte-level BPE, RoBERTa's or GPT-2's (spec_from_bpe). Error when
+  /// one is damaged or they do not go together.
+  static Tokenizer from_bpe(std::string_view vocab_json, std::string_view merges_txt, bool add_prefix_space = false);
   /// From the text of a tokenizer.json. Error when it is damaged or asks for a component that is not known here.
   static Tokenizer from_json(std::string_view tokenizer_json);
 
@@ -38,16 +43,17 @@ class Tokenizer {
 
   /// The same of tokens.
   std::string join(std::span<const std::string> tokens) const;
-  /// Whether token t of a text's encoding goes on with the word of the token before, as Hugging Face's
-  /// token-classification pipeline sees it: its text is not what stands in the original (the prefix ##).
-  bool continues_word(const Encoding& encoding, std::size_t t) const;
+  /// Whether token t of the text's encoding goes on with the word of the token before, as Hugging Face's
+  /// token-classification pipeline sees it. WordPiece: its text is not what stands in the original (the prefix ##).
+  /// Others: it does not begin with the text, and no space stands before it or at its beginning.
+  bool continues_word(std::string_view text, const Encoding& encoding, std::size_t t) const;
 
   std::optional<std::int32_t> token_to_id(std::string_view token) const;
   std::string_view id_to_token(
       std::int32_t id) const;  ///< valid as long as the tokenizer; error outside the vocabulary
   std::size_t vocab_size() const { return vocab_size_; }  ///< with added tokens
 
-  std::int32_t unk_id() const { return unk_id_; }
+  std::int32_t unk_id() const { return unk_id_; }                 ///< -1: the tokenizer has none, as byte-level BPE
   std::optional<std::int32_t> cls_id() const { return cls_id_; }  ///< what the template begins with
   std::optional<std::int32_t> sep_id() const { return sep_id_; }  ///< what it ends with
   std::optional<std::int32_t> pad_id() const { return token_to_id(spec_.options.pad_token); }
@@ -59,20 +65,28 @@ class Tokenizer {
   std::string to_json() const;
 
  private:
-  void append_tokens(std::string_view text, std::vector<std::int32_t>& ids, std::vector<Span>* offsets) const;
+  /// Appends ids, and to `out`, where there is one, offsets and word numbers.
+  void append_tokens(std::string_view text, std::vector<std::int32_t>& ids, Encoding* out) const;
+  /// Calls piece(id, word, begin, end) for the pieces of normalised text, of which words are views.
+  template <class Piece>
+  void split_words(std::string_view text, const Piece& piece) const;
+  void normalize(std::string_view piece, std::uint32_t first, NormalizedText& out) const;
   Encoding encode_text(std::string_view text) const;
-  static Encoding finish(const Template& parts, Encoding a, Encoding* b, const EncodeOptions& options);
+  Encoding finish(const Template& parts, Encoding a, Encoding* b, const EncodeOptions& options) const;
+  Span trimmed(std::string_view token, Span span, bool first) const;
 
   TokenizerSpec spec_;
   BertNormalizer normalizer_;
   std::int32_t unk_id_;
-  WordPiece wordpiece_;
+  std::optional<WordPiece> wordpiece_;
+  std::optional<Bpe> bpe_;
   std::optional<std::int32_t> cls_id_, sep_id_;
   AddedTokenMatcher as_given_, normalized_;  // added tokens looked for before and after normalisation
   std::vector<std::string> beyond_;          // added tokens whose ids follow the vocabulary's
   std::vector<std::pair<std::int32_t, std::string>>
       shown_;  // added tokens that normalisation changes are shown changed
   std::size_t vocab_size_;
+  std::vector<bool> is_added_;  // by id
 };
 
 }  // namespace bert::inline BERT_ABI
@@ -93,6 +107,11 @@ BERT_INLINE Tokenizer Tokenizer::from_json(std::string_view tokenizer_json) {
   return Tokenizer(spec_from_json(tokenizer_json));
 }
 
+BERT_INLINE Tokenizer Tokenizer::from_bpe(std::string_view vocab_json, std::string_view merges_txt,
+                                          bool add_prefix_space) {
+  return Tokenizer(spec_from_bpe(vocab_json, merges_txt, add_prefix_space));
+}
+
 BERT_INLINE Encoding Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
   return finish(spec_.single, encode_text(text), nullptr, options);
 }
@@ -106,11 +125,33 @@ BERT_INLINE std::string Tokenizer::to_json() const { return spec_to_json(spec_);
 
 namespace detail {
 inline std::int32_t require_unk(const TokenizerSpec& spec) {
+  if (spec.options.unk_token.empty()) return -1;
   const auto id = spec.vocabulary.find(spec.options.unk_token);
   if (!id)
     fail("the vocabulary has no unknown token ", spec.options.unk_token, " among its ", spec.vocabulary.size(),
          " tokens");
   return *id;
+}
+
+/// The bytes of every token of a byte-level vocabulary. A token that no bytes make, an added one that is listed among
+/// the others, becomes what no text holds.
+inline std::vector<std::string> byte_tokens(const Vocabulary& vocabulary) {
+  std::vector<std::string> tokens;
+  for (std::size_t id = 0; id < vocabulary.size(); ++id) {
+    const std::string_view token = vocabulary.token(static_cast<std::int32_t>(id));
+    tokens.push_back(from_byte_characters(token).value_or(concat("\xFF\xFF", token)));
+  }
+  return tokens;
+}
+
+inline Bpe::Merges byte_merges(const Bpe::Merges& merges) {
+  Bpe::Merges out;
+  for (const auto& [left, right] : merges) {
+    const auto a = from_byte_characters(left), b = from_byte_characters(right);
+    if (!a || !b) fail("the merge of \"", left, "\" and \"", right, "\" is not of bytes");
+    out.emplace_back(*a, *b);
+  }
+  return out;
 }
 
 inline void replace_all(std::string& text, std::string_view from, std::string_view to) {
@@ -120,14 +161,15 @@ inline void replace_all(std::string& text, std::string_view from, std::string_vi
 }  // namespace detail
 
 BERT_INLINE Tokenizer::Tokenizer(TokenizerSpec spec)
-    : spec_(std::move(spec)),
-      normalizer_(spec_.options),
-      unk_id_(detail::require_unk(spec_)),
-      wordpiece_(spec_.vocabulary, unk_id_, spec_.options.continuing_subword_prefix,
-                 spec_.options.max_input_chars_per_word) {
+    : spec_(std::move(spec)), normalizer_(spec_.options), unk_id_(detail::require_unk(spec_)) {
+  if (spec_.kind == TokenizerKind::wordpiece)
+    wordpiece_.emplace(spec_.vocabulary, unk_id_, spec_.options.continuing_subword_prefix,
+                       spec_.options.max_input_chars_per_word);
+  else
+    bpe_.emplace(detail::byte_tokens(spec_.vocabulary), detail::byte_merges(spec_.merges));
   for (const AddedToken& token : spec_.added_tokens) {
     NormalizedText pattern{token.normalized ? "" : token.content, {}, false};
-    if (token.normalized) normalizer_.append(token.content, 0, pattern);
+    if (token.normalized) normalize(token.content, 0, pattern);
     if (pattern.text != token.content) shown_.emplace_back(token.id, pattern.text);
     if (pattern.text.empty()) fail("the added token \"", token.content, "\" is nothing once normalised");
     (token.normalized ? normalized_ : as_given_).add(pattern.text, token);
@@ -136,6 +178,8 @@ BERT_INLINE Tokenizer::Tokenizer(TokenizerSpec spec)
     if (static_cast<std::size_t>(token.id) >= spec_.vocabulary.size()) beyond_.push_back(token.content);
   }
   vocab_size_ = spec_.vocabulary.size() + beyond_.size();
+  is_added_.resize(vocab_size_);
+  for (const AddedToken& token : spec_.added_tokens) is_added_.at(static_cast<std::size_t>(token.id)) = true;
   for (const Template* parts : {&spec_.single, &spec_.pair}) {
     for (const TemplatePart& part : *parts) {
       for (const std::int32_t id : part.ids) id_to_token(id);  // an error when there is no such token
@@ -145,35 +189,82 @@ BERT_INLINE Tokenizer::Tokenizer(TokenizerSpec spec)
   if (!spec_.single.empty() && !spec_.single.back().ids.empty()) sep_id_ = spec_.single.back().ids.back();
 }
 
-BERT_INLINE void Tokenizer::append_tokens(std::string_view text, std::vector<std::int32_t>& ids,
-                                          std::vector<Span>* offsets) const {
+BERT_INLINE void Tokenizer::normalize(std::string_view piece, std::uint32_t first, NormalizedText& out) const {
+  if (spec_.kind == TokenizerKind::wordpiece) return normalizer_.append(piece, first, out);
+  out.text += piece;
+  if (!out.with_sources) return;
+  std::uint32_t source = first - 1;
+  for (const char c : piece) out.sources.push_back(source += (c & 0xC0) != 0x80);  // the first byte of a code point
+}
+
+template <class Piece>
+void Tokenizer::split_words(std::string_view text, const Piece& piece) const {
+  if (wordpiece_) {
+    WordPiece::Scratch scratch;
+    split_bert_words(text, [&](std::string_view word) {
+      wordpiece_->split(spec_.vocabulary, word, scratch);
+      for (const auto& [id, begin, end] : scratch.pieces) piece(id, word, begin, end);
+    });
+  } else {
+    Bpe::Scratch scratch;
+    split_gpt2_words(text, [&](std::string_view word) {
+      bpe_->split(word, scratch);
+      for (const auto& [id, begin, end] : scratch.pieces) piece(id, word, begin, end);
+    });
+  }
+}
+
+BERT_INLINE void Tokenizer::append_tokens(std::string_view text, std::vector<std::int32_t>& ids, Encoding* out) const {
   std::string repaired;
-  WordPiece::Scratch scratch;
-  NormalizedText normal{{}, {}, offsets != nullptr};
-  const auto add = [&](std::int32_t id, std::string_view part) {  // part: some bytes of normal.text
+  NormalizedText normal{{}, {}, out != nullptr}, prefixed;
+  const bool trim = out && bpe_ && spec_.byte_level.trim_offsets;  // of added tokens; of the others finish() does
+  const char* last_word = nullptr;
+  std::int32_t word_number = -1;
+  const NormalizedText* source = &normal;  // what words are views of
+  const auto add = [&](std::int32_t id, std::string_view word, std::size_t begin, std::size_t end) {
     ids.push_back(id);
-    if (!offsets) return;
-    const auto begin = static_cast<std::size_t>(part.data() - normal.text.data());
-    offsets->push_back({normal.sources[begin], normal.sources[begin + part.size() - 1] + 1});
+    if (!out) return;
+    const auto at = static_cast<std::size_t>(word.data() - source->text.data());
+    out->offsets.push_back({source->sources[at + begin], source->sources[at + end - 1] + 1});
+    if (word.data() != last_word) last_word = word.data(), ++word_number;
+    out->words.push_back(word_number);
   };
   std::uint32_t first = 0;  // code point the piece begins with
   const char* behind = nullptr;
   as_given_.split(detail::repair_utf8(text, repaired), [&](std::string_view piece, const AddedToken* found) {
     if (piece.data() < behind) first -= static_cast<std::uint32_t>(detail::count_code_points({piece.data(), behind}));
     behind = piece.data() + piece.size();
-    const auto count = offsets ? static_cast<std::uint32_t>(detail::count_code_points(piece)) : 0;
+    const auto count = out ? static_cast<std::uint32_t>(detail::count_code_points(piece)) : 0;
+    last_word = nullptr;
     if (found) {
       ids.push_back(found->id);
-      if (offsets) offsets->push_back({first, first + count});
+      if (out) {
+        const Span span{first, first + count};
+        out->offsets.push_back(trim ? trimmed(piece, span, ids.size() == 1) : span);
+        out->words.push_back(++word_number);
+      }
     } else {
-      normal.text.clear();
-      normalizer_.append(piece, first, normal);
+      normal.text.clear(), normal.sources.clear();
+      normalize(piece, first, normal);
       normalized_.split(normal.text, [&](std::string_view part, const AddedToken* token) {
-        if (token) return add(token->id, part);
-        split_bert_words(part, [&](std::string_view word) {
-          wordpiece_.split(spec_.vocabulary, word, scratch);
-          for (const auto& [id, begin, end] : scratch.pieces) add(id, word.substr(begin, end - begin));
-        });
+        if (token) {
+          add(token->id, part, 0, part.size());
+          if (trim) out->offsets.back() = trimmed(part, out->offsets.back(), ids.size() == 1);
+          return;
+        }
+        if (!spec_.byte_level.add_prefix_space || part.starts_with(' ')) return split_words(part, add);
+        const auto at = part.data() - normal.text.data();
+        prefixed.text.assign(" ").append(part);
+        if (out) {
+          const auto begin = normal.sources.begin() + at;
+          prefixed.sources.assign(1, *begin);
+          prefixed.sources.insert(prefixed.sources.end(), begin, begin + static_cast<std::ptrdiff_t>(part.size()));
+        }
+        source = &prefixed;
+        last_word = nullptr;
+        split_words(prefixed.text, add);
+        source = &normal;
+        last_word = nullptr;
       });
     }
     first += count;
@@ -182,19 +273,46 @@ BERT_INLINE void Tokenizer::append_tokens(std::string_view text, std::vector<std
 
 BERT_INLINE Encoding Tokenizer::encode_text(std::string_view text) const {
   Encoding out;
-  append_tokens(text, out.ids, &out.offsets);
+  append_tokens(text, out.ids, &out);
   out.type_ids.resize(out.ids.size());
   out.special_tokens_mask.resize(out.ids.size());
   return out;
 }
 
-BERT_INLINE Encoding Tokenizer::finish(const Template& parts, Encoding a, Encoding* b, const EncodeOptions& options) {
+BERT_INLINE Encoding Tokenizer::finish(const Template& parts, Encoding a, Encoding* b,
+                                       const EncodeOptions& options) const {
   const std::size_t special = options.add_special_tokens ? count_special(parts) : 0;
   const std::size_t length = a.ids.size() + (b ? b->ids.size() : 0) + special;
   if (options.truncation != Truncation::none && options.max_length > 0 && length > options.max_length) {
     detail::truncate_pair(a, b, special, options);
   }
+  if (bpe_ && spec_.byte_level.trim_offsets) {
+    const auto trim = [&](Encoding& encoding) {
+      for (std::size_t t = 0; t < encoding.ids.size(); ++t)
+        if (!is_added_[static_cast<std::size_t>(encoding.ids[t])])
+          encoding.offsets[t] = trimmed(id_to_token(encoding.ids[t]), encoding.offsets[t], t == 0);
+    };
+    for (Encoding* each : {&a, b})
+      if (each) {
+        trim(*each);
+        for (Encoding& window : each->overflowing) trim(window);
+      }
+  }
   return apply_template(parts, std::move(a), b ? std::move(*b) : Encoding(), options.add_special_tokens);
+}
+
+/// As process_offsets in Hugging Face's ByteLevel: white space and the character of the space byte at a token's ends
+/// do not count; a space that was put before the text never did.
+BERT_INLINE Span Tokenizer::trimmed(std::string_view token, Span span, bool first) const {
+  const auto blank = [](char32_t c) { return c == 0x120 || detail::is_whitespace(c); };
+  const char *at = token.data(), *const last = at + token.size();
+  std::uint32_t leading = 0, trailing = 0;
+  while (at != last && blank(detail::next_code_point(at, last))) ++leading;
+  for (const char* back = last; back != token.data() && blank(detail::previous_code_point(back));) ++trailing;
+  if (leading == 1 && (first || span.start == 0) && spec_.byte_level.add_prefix_space) leading = 0;  // put there
+  span.start = std::min(span.start + leading, span.end);
+  if (trailing > 0 && span.end >= trailing) span.end = std::max(span.end - trailing, span.start);
+  return span;
 }
 
 BERT_INLINE void Tokenizer::encode_ids(std::string_view text, std::vector<std::int32_t>& ids) const {
@@ -215,13 +333,19 @@ BERT_INLINE std::string Tokenizer::decode(std::span<const std::int32_t> ids, boo
   return join(tokens);
 }
 
-BERT_INLINE bool Tokenizer::continues_word(const Encoding& encoding, std::size_t t) const {
+BERT_INLINE bool Tokenizer::continues_word(std::string_view text, const Encoding& encoding, std::size_t t) const {
   if (encoding.ids[t] == unk_id_) return false;
   const auto [start, end] = encoding.offsets[t];
-  return detail::count_code_points(id_to_token(encoding.ids[t])) != end - start;
+  if (wordpiece_) return detail::count_code_points(id_to_token(encoding.ids[t])) != end - start;
+  return start > 0 && detail::code_points(text, start - 1, start + 1).find(' ') == std::string::npos;
 }
 
 BERT_INLINE std::string Tokenizer::join(std::span<const std::string> tokens) const {
+  if (bpe_ && spec_.byte_level.decode) {
+    std::string bytes, repaired;
+    for (const std::string& token : tokens) bytes += from_byte_characters(token).value_or(token);
+    return std::string(detail::repair_utf8(bytes, repaired));
+  }
   static constexpr std::string_view kCleanup[][2] = {
       {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
       {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};

@@ -150,6 +150,8 @@ BERT_INLINE void save_run_files(const std::filesystem::path& folder, const std::
   if (error) fail("cannot make the folder \"", folder.string(), "\": ", error.message());
   detail::write_text(folder / "config.json", config);
   detail::write_text(folder / "vocab.txt", tokenizer.vocab_txt);
+  detail::write_text(folder / "vocab.json", tokenizer.vocab_json);
+  detail::write_text(folder / "merges.txt", tokenizer.merges_txt);
   detail::write_text(folder / "tokenizer.json", tokenizer.tokenizer_json);
   detail::write_text(folder / "tokenizer_config.json", tokenizer.tokenizer_config_json);
 }
