@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""`bert classify`, `rerank`, `tag` and `answer` beside Hugging Face's pipelines on the same random weights and real texts.
+"""`bert fill-mask`, `classify`, `rerank`, `tag` and `answer` beside Hugging Face's pipelines on the same random weights and texts.
 
-    tools/compare_pipelines.py build/release/bert --vocab vocab.txt --texts FILE [--count 40] [--seed 1]
+    tools/compare_pipelines.py build/release/bert --vocab vocab.txt [--roberta FOLDER] --texts FILE [--count 40] [--seed 1]
 
-For each family that reads a WordPiece vocabulary (bert, distilbert, electra) and each head it makes a small model with
-transformers, runs both on lines of FILE, and compares labels, words and offsets exactly and scores to 1e-5. transformers 5 has
-no question-answering pipeline any more: what that of 4.x computes is written down here in NumPy, on transformers' logits.
+For each family that reads a WordPiece vocabulary (bert, distilbert, electra), with --roberta for RoBERTa and the vocab.json and
+merges.txt in FOLDER, and each head it makes a small model with transformers, runs both on lines of FILE, and compares labels,
+words and offsets exactly and scores to 1e-5. transformers 5 has no question-answering pipeline any more: what that of 4.x
+computes is written down here in NumPy, on transformers' logits.
 Prints a line for each comparison; exit status 1 when one differs. Needs torch, transformers.
 """
 
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+import zlib
 
 import numpy as np
 import torch
@@ -24,7 +26,7 @@ import transformers
 
 TOLERANCE = 1e-5  # of a probability; of a regression's number relative, where it is above 1
 WINDOW = 128
-FAMILIES = {"bert": "Bert", "distilbert": "DistilBert", "electra": "Electra"}
+FAMILIES = {"bert": "Bert", "distilbert": "DistilBert", "electra": "Electra", "roberta": "Roberta"}
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "MISC"]
 
 
@@ -34,11 +36,13 @@ def make_model(folder, family, head, tokenizer, **config):
     sizes = (dict(dim=48, hidden_dim=96, n_layers=2, n_heads=4) if family == "distilbert" else
              dict(hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4))  # fmt: skip
     settings = getattr(transformers, f"{name}Config")(
-        vocab_size=len(tokenizer), max_position_embeddings=WINDOW, initializer_range=0.3, **sizes, **config)
+        vocab_size=len(tokenizer), max_position_embeddings=WINDOW + (2 if family == "roberta" else 0),
+        initializer_range=0.2, **sizes, **({"pad_token_id": 1} if family == "roberta" else {}), **config)  # fmt: skip
+    torch.manual_seed(zlib.crc32(f"{family} {head} {config}".encode()))
     model = getattr(transformers, f"{name}For{head}")(settings).eval()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return model
+    return model.double()  # so that differences are of the other side alone
 
 
 def run(program, *arguments):
@@ -68,11 +72,26 @@ class Comparison:
             self.first = f"{text!r}\n  expected {expected}\n  seen     {seen}"
 
     def report(self):
-        good = self.first is None and self.worst <= TOLERANCE
+        good = self.first is None and self.worst <= TOLERANCE and self.results > 0
         Comparison.failed |= not good
         print(f"{self.what:44} {self.results:5} results, scores within {self.worst:.1e}{'' if good else '   DIFFERENT'}")
         if self.first:
             print(self.first)
+
+
+def compare_masks(program, family, folder, texts, tokenizer):
+    model = make_model(folder, family, "MaskedLM", tokenizer)
+    pipeline = transformers.pipeline("fill-mask", model=model, tokenizer=tokenizer, top_k=4)
+    for masks in (1, 2):
+        comparison = Comparison(f"{family}, fill-mask, {masks}")
+        hidden = [" ".join(words[:2] + [tokenizer.mask_token] * (masks - 1) + words[2:9] + [tokenizer.mask_token, "."])
+                  for words in (text.split() for text in texts)]  # fmt: skip
+        for text, each in zip(hidden, run(program, "fill-mask", "--model", folder, "--top-k", "4", *hidden)):
+            expected = pipeline(text)
+            pairs = [(expected, each)] if masks == 1 else zip(expected, each)
+            for one in pairs:
+                comparison.add(text, *one)
+        comparison.report()
 
 
 def compare_classes(program, family, folder, texts, tokenizer):
@@ -170,6 +189,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("program")
     parser.add_argument("--vocab", required=True)
+    parser.add_argument("--roberta", help="folder with RoBERTa's vocab.json and merges.txt")
     parser.add_argument("--texts", required=True)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
@@ -177,16 +197,21 @@ def main():
     warnings.filterwarnings("ignore")
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    torch.manual_seed(options.seed)
     lines = [line.strip() for line in pathlib.Path(options.texts).read_text().splitlines() if line.strip()]
     texts = random.Random(options.seed).sample([line[:400] for line in lines], options.count)
     with tempfile.TemporaryDirectory() as temporary:
         vocab = pathlib.Path(temporary) / "vocab.txt"
         vocab.write_bytes(pathlib.Path(options.vocab).read_bytes())
         for family in FAMILIES:
-            tokenizer = transformers.BertTokenizerFast(str(vocab), do_lower_case=True, model_max_length=WINDOW)
+            if family == "roberta" and not options.roberta:
+                continue
+            if family == "roberta":
+                files = [str(pathlib.Path(options.roberta) / name) for name in ("vocab.json", "merges.txt")]
+                tokenizer = transformers.RobertaTokenizerFast(*files, model_max_length=WINDOW)
+            else:
+                tokenizer = transformers.BertTokenizerFast(str(vocab), do_lower_case=True, model_max_length=WINDOW)
             folder = str(pathlib.Path(temporary) / family)
-            for compare in (compare_classes, compare_tags, compare_answers):
+            for compare in (compare_masks, compare_classes, compare_tags, compare_answers):
                 compare(options.program, family, folder, texts, tokenizer)
     sys.exit(Comparison.failed)
 
