@@ -234,8 +234,8 @@ TEST_CASE("a model without the head that a command needs is an error", "[cli][ba
   }
   write_text(tiny / "model.safetensors", safetensors(kept.dump(), 0) + data);
   CHECK(json_of(tiny.with("embed", {"--json", "the cat"})).size() == 1);
-  check_error(tiny.with("fill-mask", {"--json", "the [MASK]"}), 1, {"masked"});
-  check_error(tiny.with("pseudo-perplexity", {"--json", "the"}), 1, {"masked"});
+  check_error(tiny.with("fill-mask", {"--json", "the [MASK]"}), 1, {"no language-model head"});
+  check_error(tiny.with("pseudo-perplexity", {"--json", "the"}), 1, {"no language-model head"});
   check_error(tiny.with("next-sentence", {"--json", "the", "cat"}), 1, {"next-sentence"});
 }
 

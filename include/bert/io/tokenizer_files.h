@@ -29,7 +29,7 @@ BERT_INLINE TokenizerFiles read_tokenizer_files(const std::filesystem::path& pat
     Folder folder(path);
     files = tokenizer_files_of(folder, folder.has("0_Transformer/config.json") ? "0_Transformer/" : "");
     if (files.empty())
-      fail("\"", path.string(), "\" has neither tokenizer.json, vocab.txt nor vocab.json with merges.txt");
+      fail("\"", path.string(), "\" has neither tokenizer.json nor vocab.txt nor vocab.json with merges.txt");
     return files;
   }
   files.source = path.string();
