@@ -1,6 +1,7 @@
 // Byte-level BPE beyond the golden texts: vocab.json and merges.txt, files that are damaged, long words.
 #include <bert/io/safetensors_writer.h>
 #include <bert/io/tokenizer_files.h>
+#include <bert/tokenizers/byte_level.h>
 
 #include "io/files.h"
 #include "support/catch.h"

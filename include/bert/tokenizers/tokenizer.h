@@ -5,7 +5,6 @@
 // (post_processor.h).
 // Immutable once built: any number of threads may share one. To add a kind of tokenizer, see docs/add_a_tokenizer.md.
 #pragma once
-#include <bert/tokenizers/byte_level.h>
 #include <bert/tokenizers/encoding.h>
 #include <bert/tokenizers/json.h>
 #include <bert/tokenizers/to_json.h>
@@ -92,6 +91,7 @@ class Tokenizer {
 }  // namespace bert::inline BERT_ABI
 
 #if BERT_WITH_DEFINITIONS
+#include <bert/tokenizers/byte_level.h>
 #include <bert/tokenizers/pre_tokenizer.h>
 #include <bert/tokenizers/windows.h>
 
