@@ -53,26 +53,6 @@ class Answerer {
 
 namespace bert::inline BERT_ABI {
 
-namespace detail {
-
-/// The tokens of the context, the second text of a pair: between its special tokens, the last run of others.
-inline std::pair<std::size_t, std::size_t> second_text(const Encoding& encoding) {
-  const auto& special = encoding.special_tokens_mask;
-  std::size_t end = special.size();
-  while (end > 0 && special[end - 1]) --end;
-  std::size_t begin = end;
-  while (begin > 0 && !special[begin - 1]) --begin;
-  return {begin, end};
-}
-
-/// Keeps the top_k answers with the highest scores, best first; of equal ones those that came first.
-inline void keep_best(std::vector<Answer>& answers, std::size_t top_k) {
-  std::stable_sort(answers.begin(), answers.end(), [](const Answer& a, const Answer& b) { return a.score > b.score; });
-  if (answers.size() > top_k) answers.resize(top_k);
-}
-
-}  // namespace detail
-
 BERT_INLINE Answerer::Answerer(const std::filesystem::path& model, const TaskOptions& options)
     : Answerer(TextModel::open(model, options)) {}
 
@@ -92,17 +72,15 @@ BERT_INLINE std::vector<Answer> Answerer::operator()(Session& session, std::stri
   const std::vector<Encoding> all = windows(question, context, options);
   std::vector<Answer> answers;
   float none = 1;
-  std::size_t given = 0, done = 0;
-  run_packed(
-      model_->options.max_tokens, [&] { return given < all.size() ? std::optional(all[given++]) : std::nullopt; },
-      [&](const PackedBatch& batch) {
-        const auto logits = model_->model->forward(session, batch).token_logits;
-        for (std::size_t b = 0; b < batch.sequences(); ++b)
-          none = std::min(
-              none, look(all[done++], context, logits.slice_rows(batch.offsets[b], batch.length(b)), options, answers));
-      });
+  std::size_t done = 0;
+  run_packed(model_->options.max_tokens, std::span(all), [&](const PackedBatch& batch) {
+    const auto logits = model_->model->forward(session, batch).token_logits;
+    for (std::size_t b = 0; b < batch.sequences(); ++b)
+      none = std::min(
+          none, look(all[done++], context, logits.slice_rows(batch.offsets[b], batch.length(b)), options, answers));
+  });
   if (options.handle_impossible_answer) answers.push_back({none, 0, 0, ""});
-  detail::keep_best(answers, options.top_k);
+  keep_best(answers, options.top_k);
   return answers;
 }
 
@@ -112,21 +90,17 @@ BERT_INLINE std::vector<Encoding> Answerer::windows(std::string_view question, s
   if (model_->is_empty(context)) fail("the context is empty");
   const std::size_t length = std::min(options.max_length, model_->model->config().window());
   const std::size_t stride = options.stride.value_or(std::min<std::size_t>(128, length / 2));
-  std::vector<Encoding> all(1);
   try {
-    all[0] = model_->tokenizer.encode(question, context,
-                                      {.max_length = length, .truncation = Truncation::only_second, .stride = stride});
+    return list_windows(model_->tokenizer.encode(
+        question, context, {.max_length = length, .truncation = Truncation::only_second, .stride = stride}));
   } catch (const Error& error) {
     fail("the question and windows of ", length, " tokens do not go together: ", error.what());
   }
-  std::vector<Encoding> further = std::exchange(all[0].overflowing, {});
-  for (Encoding& window : further) all.push_back(std::move(window));
-  return all;
 }
 
 BERT_INLINE float Answerer::look(const Encoding& window, std::string_view context, TensorView<const float, 2> logits,
                                  const AnswerOptions& options, std::vector<Answer>& answers) const {
-  const auto [begin, end] = detail::second_text(window);
+  const auto [begin, end] = second_text(window);
   std::vector<float> starts{logits(0, 0)}, ends{logits(0, 1)};  // of [CLS], then of the context's tokens
   for (std::size_t t = begin; t < end; ++t) starts.push_back(logits(t, 0)), ends.push_back(logits(t, 1));
   for (std::vector<float>* each : {&starts, &ends}) model_->kernels().softmax({each->data(), each->size(), nullptr});

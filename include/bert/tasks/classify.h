@@ -114,12 +114,8 @@ BERT_INLINE std::vector<ClassScore> Classifier::operator()(std::string_view a, s
 
 BERT_INLINE std::vector<ClassScore> Classifier::one(const Encoding& encoding, std::size_t top_k) const {
   Session session(model_->options.threads);
-  std::vector<ClassScore> result;
-  bool given = false;
-  stream(
-      session, [&] { return std::exchange(given, true) ? std::nullopt : std::optional(encoding); },
-      [&](std::span<const float> logits) { result = best(logits, top_k); });
-  return result;
+  const auto output = model_->model->forward(session, PackedBatch(encoding.ids, encoding.type_ids));
+  return best(output.class_logits.row_span(0), top_k);
 }
 
 BERT_INLINE std::vector<ClassScore> Classifier::best(std::span<const float> logits, std::size_t top_k) const {
@@ -130,8 +126,7 @@ BERT_INLINE std::vector<ClassScore> Classifier::best(std::span<const float> logi
   for (std::size_t i = 0; i < scores.size(); ++i)
     all.push_back(
         {labels_[i], function_ == ScoreFunction::sigmoid ? sigmoid(scores[i], model_->kernels()) : scores[i]});
-  std::stable_sort(all.begin(), all.end(), [](const ClassScore& a, const ClassScore& b) { return a.score > b.score; });
-  if (all.size() > top_k) all.resize(top_k);
+  keep_best(all, top_k);
   return all;
 }
 
@@ -160,8 +155,7 @@ BERT_INLINE std::vector<RankedText> Reranker::operator()(Session& session, std::
       [&](std::span<const float> logits) {
         ranked.push_back({ranked.size(), raw_scores ? logits[0] : sigmoid(logits[0], model.kernels())});
       });
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const RankedText& a, const RankedText& b) { return a.score > b.score; });
+  keep_best(ranked, ranked.size());
   return ranked;
 }
 

@@ -135,18 +135,15 @@ BERT_INLINE std::vector<Entity> Tagger::operator()(Session& session, std::string
   const std::vector<Encoding> windows =
       stride ? model_->encode_windows(text, *stride) : std::vector<Encoding>(1, model_->encode(text));
   std::vector<Entity> all;
-  std::size_t given = 0, done = 0;
-  run_packed(
-      model_->options.max_tokens,
-      [&] { return given < windows.size() ? std::optional(windows[given++]) : std::nullopt; },
-      [&](const PackedBatch& batch) {
-        const auto logits = model_->model->forward(session, batch).token_logits;
-        for (std::size_t b = 0; b < batch.sequences(); ++b, ++done) {
-          const auto rows = logits.slice_rows(batch.offsets[b], batch.length(b));
-          for (Entity& entity : entities(pieces(text, windows[done], rows), aggregation))
-            if (entity.label != "O") all.push_back(std::move(entity));
-        }
-      });
+  std::size_t done = 0;
+  run_packed(model_->options.max_tokens, std::span(windows), [&](const PackedBatch& batch) {
+    const auto logits = model_->model->forward(session, batch).token_logits;
+    for (std::size_t b = 0; b < batch.sequences(); ++b, ++done) {
+      const auto rows = logits.slice_rows(batch.offsets[b], batch.length(b));
+      for (Entity& entity : entities(pieces(text, windows[done], rows), aggregation))
+        if (entity.label != "O") all.push_back(std::move(entity));
+    }
+  });
   return windows.size() > 1 ? detail::without_overlaps(std::move(all)) : all;
 }
 

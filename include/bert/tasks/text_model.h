@@ -42,6 +42,14 @@ void run_packed(std::size_t max_tokens, const Next& next, const Run& run) {
   flush();
 }
 
+/// The same of encodings that are all there.
+template <class Run>
+void run_packed(std::size_t max_tokens, std::span<const Encoding> encodings, const Run& run) {
+  std::size_t given = 0;
+  run_packed(
+      max_tokens, [&] { return given < encodings.size() ? std::optional(encodings[given++]) : std::nullopt; }, run);
+}
+
 struct TextModel {
   Checkpoint checkpoint;
   Tokenizer tokenizer;
@@ -75,7 +83,16 @@ struct TextModel {
 }  // namespace bert::inline BERT_ABI
 
 #if BERT_WITH_DEFINITIONS
+#include <algorithm>
+
 namespace bert::inline BERT_ABI {
+
+/// Sorts results by score, best first, of equal ones those that came first, and keeps at most `top_k`.
+template <class Scored>
+void keep_best(std::vector<Scored>& results, std::size_t top_k) {
+  std::stable_sort(results.begin(), results.end(), [](const Scored& a, const Scored& b) { return a.score > b.score; });
+  if (results.size() > top_k) results.erase(results.begin() + static_cast<std::ptrdiff_t>(top_k), results.end());
+}
 
 BERT_INLINE std::shared_ptr<const TextModel> TextModel::open(const std::filesystem::path& path,
                                                              const TaskOptions& options) {
@@ -114,10 +131,7 @@ BERT_INLINE Encoding TextModel::encode(std::string_view a, std::string_view b, s
 
 BERT_INLINE std::vector<Encoding> TextModel::encode_windows(std::string_view text, std::size_t stride) const {
   const EncodeOptions cut = {.max_length = limit(0), .truncation = Truncation::longest_first, .stride = stride};
-  std::vector<Encoding> windows(1, checked(tokenizer.encode(text, cut), 0));
-  std::vector<Encoding> further = std::exchange(windows[0].overflowing, {});
-  for (Encoding& window : further) windows.push_back(std::move(window));
-  return windows;
+  return list_windows(checked(tokenizer.encode(text, cut), 0));
 }
 
 BERT_INLINE bool TextModel::is_empty(std::string_view text) const {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace bert::inline BERT_ABI {
@@ -32,6 +33,24 @@ struct EncodeOptions {
   std::size_t stride = 0;  ///< tokens that a further window repeats from the one before
   bool add_special_tokens = true;
 };
+
+/// All windows of a text, the first one first.
+inline std::vector<Encoding> list_windows(Encoding first) {
+  std::vector<Encoding> windows = std::move(first.overflowing);
+  first.overflowing.clear();
+  windows.insert(windows.begin(), std::move(first));
+  return windows;
+}
+
+/// The tokens [begin, end) of the second text of a pair: the last run of others than special tokens.
+inline std::pair<std::size_t, std::size_t> second_text(const Encoding& encoding) {
+  const auto& special = encoding.special_tokens_mask;
+  std::size_t end = special.size();
+  while (end > 0 && special[end - 1]) --end;
+  std::size_t begin = end;
+  while (begin > 0 && !special[begin - 1]) --begin;
+  return {begin, end};
+}
 
 namespace detail {
 

@@ -184,10 +184,6 @@ inline void read_added_tokens(const Json& root, TokenizerSpec& spec) {
   }
 }
 
-}  // namespace detail
-
-namespace detail {
-
 inline void read_decoder(const Json& root, TokenizerSpec& spec) {
   const auto decoder = component_type(root, "decoder");
   spec.decoder.wordpiece = decoder == "WordPiece";
@@ -210,13 +206,18 @@ inline void read_wordpiece(const Json& root, const Json& model, TokenizerSpec& s
   read_normalizer(root, spec.options);
 }
 
+/// "a b" as a and b. The error begins with `where`.
+inline std::pair<std::string, std::string> split_merge(std::string_view merge, std::string_view where) {
+  const std::size_t space = merge.find(' ');
+  if (space == merge.npos || merge.find(' ', space + 1) != merge.npos)
+    fail(where, " is not two tokens with a space between: ", merge);
+  return {std::string(merge.substr(0, space)), std::string(merge.substr(space + 1))};
+}
+
 /// A merge is "a b", or since 2024 ["a", "b"].
 inline std::pair<std::string, std::string> read_merge(const Json& merge) {
   if (merge.members.size() == 2) return {merge.members[0].text, merge.members[1].text};
-  const std::size_t space = merge.text.find(' ');
-  if (space == merge.text.npos || merge.text.find(' ', space + 1) != merge.text.npos)
-    fail(kTokenizerFile, "the merge \"", merge.text, "\" is not two tokens with a space between");
-  return {merge.text.substr(0, space), merge.text.substr(space + 1)};
+  return split_merge(merge.text, concat(kTokenizerFile, "a merge"));
 }
 
 inline void read_bpe(const Json& root, const Json& model, TokenizerSpec& spec) {
@@ -269,10 +270,7 @@ BERT_INLINE TokenizerSpec spec_from_bpe(std::string_view vocab_json, std::string
     merges_txt.remove_prefix(std::min(line.size() + 1, merges_txt.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty() || (number == 1 && line.starts_with("#version"))) continue;
-    const std::size_t space = line.find(' ');
-    if (space == line.npos || line.find(' ', space + 1) != line.npos)
-      fail("merges.txt: line ", number, " is not two tokens with a space between: ", line);
-    spec.merges.emplace_back(line.substr(0, space), line.substr(space + 1));
+    spec.merges.push_back(detail::split_merge(line, concat("merges.txt: line ", number)));
   }
   const TemplatePart a{"", {}, false, 0};
   if (const auto cls = spec.vocabulary.find("<s>"), sep = spec.vocabulary.find("</s>"); cls && sep) {

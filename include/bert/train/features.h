@@ -61,6 +61,7 @@ std::vector<AnswerFeatures> answer_features(const Tokenizer& tokenizer, const Qu
 #include <bert/tokenizers/unicode.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace bert::inline BERT_ABI {
 
@@ -163,20 +164,11 @@ BERT_INLINE std::vector<AnswerFeatures> answer_features(const Tokenizer& tokeniz
   } catch (const Error& error) {
     fail(where, "its ", asked, " tokens and a window of ", max_length, " do not go together: ", error.what());
   }
-  std::vector<Encoding> encodings = std::move(first.overflowing);
-  encodings.insert(encodings.begin(), std::move(first));
   std::vector<AnswerFeatures> windows;
-  for (Encoding& encoding : encodings) {
+  for (Encoding& encoding : list_windows(std::move(first))) {
     AnswerFeatures& window = windows.emplace_back();
     window.question = index;
-    const auto& special = encoding.special_tokens_mask;
-    const auto skip_special = [&](std::size_t at) {
-      while (at < special.size() && special[at]) ++at;
-      return at;
-    };
-    window.context_begin = skip_special((asked > 0 ? skip_special(0) : 0) + asked);
-    window.context_end = window.context_begin;
-    while (window.context_end < special.size() && !special[window.context_end]) ++window.context_end;
+    std::tie(window.context_begin, window.context_end) = second_text(encoding);
     window.ids = std::move(encoding.ids);
     window.type_ids = std::move(encoding.type_ids);
     window.offsets = std::move(encoding.offsets);
