@@ -91,6 +91,9 @@ void add_pretrain(CLI::App& app) {
   given["seq_len"] = command.add_option("--seq-len", options.seq_len, "most tokens of a sequence")->check(positive());
   given["mask_prob"] = command.add_option("--mask-prob", options.mask_prob, "part of the tokens to predict (0.15)")
                            ->check(CLI::Range(0.0, 1.0));
+  given["short_seq_prob"] =
+      command.add_option("--short-seq-prob", options.short_seq_prob, "part of the pairs with a random length (0.1)")
+          ->check(CLI::Range(0.0, 1.0));
   given["lr"] = command.add_option("--lr", options.training.rate.peak, "highest learning rate");
   given["warmup"] =
       command.add_option("--warmup", options.training.rate.warmup, "steps until it is reached")->check(whole_number(0));

@@ -31,7 +31,8 @@ struct PretrainRunOptions {
   std::filesystem::path dev;                // a text to evaluate on, or empty
   TrainOptions training;                    // training.rate.steps: of the run
   std::size_t seq_len = 128;
-  double mask_prob = PretrainingOptions{}.mask_prob;  // of training; the dev text is always scored with that
+  // Of training; the dev text is always scored with these:
+  double mask_prob = PretrainingOptions{}.mask_prob, short_seq_prob = PretrainingOptions{}.short_seq_prob;
   PretrainingObjective objective = PretrainingObjective::bert;
   std::uint64_t report_every = 10, save_every = 500, eval_every = 500;
   std::size_t dev_sequences = 512;
@@ -86,7 +87,7 @@ class PretrainRun {
     corpus_.emplace(open_corpus(options_.corpus, "corpus.cache"));
     manifest_ = manifest();
     PretrainingOptions data = data_options(options_.training.seed);
-    data.mask_prob = options_.mask_prob;
+    data.mask_prob = options_.mask_prob, data.short_seq_prob = options_.short_seq_prob;
     data_.emplace(*corpus_, start_.tokenizer(), data);
     trainer_.emplace(
         *model_, options_.training,
@@ -121,7 +122,8 @@ class PretrainRun {
                   "],\"tokenizer_sha256\":", quote_json(corpus_->identity().tokenizer_sha256),
                   ",\"parent\":", start_.parent_json(),
                   ",\"config_sha256\":", quote_json(sha256_hex(config_json(model_->config(), ""))),
-                  ",\"seq_len\":", options_.seq_len, ",\"mask_prob\":", options_.mask_prob, ",",
+                  ",\"seq_len\":", options_.seq_len, ",\"mask_prob\":", options_.mask_prob,
+                  ",\"short_seq_prob\":", options_.short_seq_prob, ",",
                   training_json(options_.training), ",\"numerics_version\":", numerics_version, "}");
   }
 
@@ -202,6 +204,7 @@ BERT_INLINE std::string report_json(const RunReport& report) {
 BERT_INLINE void options_of_run(const Json& manifest, PretrainRunOptions& options) {
   read_training(manifest, options.training);
   read_number(manifest, "seq_len", options.seq_len), read_number(manifest, "mask_prob", options.mask_prob);
+  read_number(manifest, "short_seq_prob", options.short_seq_prob);
   if (const Json* const objective = manifest.find("objective"))
     options.objective = objective->text == "mlm" ? PretrainingObjective::mlm : PretrainingObjective::bert;
 }
