@@ -39,8 +39,16 @@ class Vocabulary {
   }
 
   std::optional<std::int32_t> find(std::string_view token) const {
-    const std::int32_t id = find(hash_of(token), "", token);
+    const std::int32_t id = find_id(token);
     return id < 0 ? std::nullopt : std::optional(id);
+  }
+  /// The same; -1 when there is none.
+  std::int32_t find_id(std::string_view token) const {
+    const std::uint64_t hash = hash_of(token);
+    for (std::size_t i = slot_of(hash);; i = (i + 1) & (slots_.size() - 1)) {
+      const Slot slot = slots_[i];
+      if (slot.id < 0 || (slot.tag == tag_of(hash) && this->token(slot.id) == token)) return slot.id;
+    }
   }
 
   /// The id of the token `prefix` + `rest`, whose hash is given; -1 when there is none.
@@ -71,6 +79,14 @@ class Vocabulary {
   std::vector<Slot> slots_;  // open addressing, at most half full
   std::size_t longest_ = 0;
 };
+
+namespace detail {
+/// The length of the UTF-8 character with this first byte.
+inline std::size_t character_length(char lead) {
+  const auto byte = static_cast<unsigned char>(lead);
+  return byte < 0xC0 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+}
+}  // namespace detail
 
 }  // namespace bert::inline BERT_ABI
 
