@@ -24,16 +24,16 @@ class Property(ctypes.Structure):
 utf8proc.utf8proc_get_property.restype = ctypes.POINTER(Property)
 utf8proc.utf8proc_unicode_version.restype = ctypes.c_char_p
 utf8proc.utf8proc_category_string.restype = ctypes.c_char_p
-DECOMPOSE = 1 << 4
+DECOMPOSE, COMPAT = 1 << 4, 1 << 2
 
 
 def category(c): return utf8proc.utf8proc_category_string(c).decode()
 def combining_class(c): return utf8proc.utf8proc_get_property(c).contents.combining_class
 
 
-def decompose(c):
+def decompose(c, more=0):
     buffer = (ctypes.c_int32 * 32)()
-    return "".join(map(chr, buffer[:utf8proc.utf8proc_decompose_char(c, buffer, 32, DECOMPOSE, None)]))
+    return "".join(map(chr, buffer[:utf8proc.utf8proc_decompose_char(c, buffer, 32, DECOMPOSE | more, None)]))
 
 
 def bert(**on):
@@ -46,6 +46,7 @@ ALL = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
 # does not. Listed by hand from UnicodeData.txt 16.0.
 DECOMPOSED_SINCE_16 = [0x105C9, 0x105E4, 0x11383, 0x11385, 0x1138E, 0x11391, 0x113C5, 0x113C7, 0x113C8,
                        *range(0x16121, 0x16129), *range(0x16D68, 0x16D6B)]
+COMPATIBLE_SINCE_16 = [0xA7F1, *range(0x1CCD6, 0x1CCFA)]
 
 
 def sweep():
@@ -80,6 +81,10 @@ def sweep():
 
     same = [c for c in ALL if nfd(chr(c)) == chr(c) and decompose(c) != chr(c)]
     assert not [c for c in ALL if c not in same and nfd(chr(c)) != decompose(c)]
+    nfkd = normalizers.NFKD().normalize_str
+    incompatible = [c for c in ALL if c not in same and nfkd(chr(c)) == chr(c) and decompose(c, COMPAT) != chr(c)]
+    assert not [c for c in ALL if c not in {*same, *incompatible} and nfkd(chr(c)) != decompose(c, COMPAT)]
+    combining = normalizers.StripAccents().normalize_str
     lowered = {c: lower(chr(c)) for c in ALL if lower(chr(c)) != chr(utf8proc.utf8proc_tolower(c))}
     assert lowered.pop(0x130) == "i\u0307" and all(len(s) == 1 for s in lowered.values())
     tables = {
@@ -91,6 +96,9 @@ def sweep():
         "kMarks": ("removed by strip_accents (Mn)", sorted(marks)),
         "kMovingOthers": ("not in kMarks, yet put into canonical order", sorted(moving - marks)),
         "kUndecomposed": ("utf8proc decomposes it, Hugging Face does not", sorted({*same, *DECOMPOSED_SINCE_16})),
+        "kUndecomposedCompatible": ("the same of compatibility decompositions",
+                                    sorted({*incompatible, *COMPATIBLE_SINCE_16})),
+        "kCombining": ("removed by the normalizer StripAccents (Mn, Mc, Me)", [c for c in ALL if not combining(chr(c))]),
         "kLetterOthers": ("a letter (\\p{L}) of which utf8proc may not know yet", sorted(letters - by_utf8proc["L"])),
         "kNumberOthers": ("a number (\\p{N}) of which utf8proc may not know yet", sorted(numbers - by_utf8proc["N"])),
         "kWordOthers": ("matches \\w although its category (utf8proc) is not L, M, Nd, Nl or Pc",
