@@ -7,4 +7,6 @@
 #undef BERT_WITH_DEFINITIONS
 #define BERT_WITH_DEFINITIONS 1
 #include <bert/io/tokenizer_files.h>
+#include <bert/tokenizers/sentencepiece_families.h>
+#include <bert/tokenizers/stream_decoder.h>
 #include <bert/tokenizers/tokenizer.h>

@@ -143,7 +143,9 @@ TEST_CASE("damaged vocabularies and merges are errors that say where", "[tokeniz
     text.replace(text.find(from), from.size(), to);
     return error_of([&] { Tokenizer::from_json(text); });
   };
-  CHECK(holds(changed("\"fuse_unk\":false", "\"fuse_unk\":true"), "BPE with fuse_unk is not supported"));
-  CHECK(holds(changed("\"type\":\"BPE\"", "\"type\":\"Unigram\""), "model Unigram is not supported"));
-  CHECK(holds(changed("\"normalizer\":null", "\"normalizer\":{\"type\":\"NFC\"}"), "normalizer NFC is not supported"));
+  CHECK(holds(changed("\"dropout\":null", "\"dropout\":0.5"), "BPE with dropout is not supported"));
+  CHECK(holds(changed("\"byte_fallback\":false", "\"byte_fallback\":true"), "BPE of bytes with byte_fallback"));
+  CHECK(holds(changed("\"type\":\"BPE\"", "\"type\":\"Unigram\""), "entry 0 of the vocabulary is not [token, score]"));
+  CHECK(holds(changed("\"normalizer\":null", "\"normalizer\":{\"type\":\"BertNormalizer\"}"),
+              "normalizer BertNormalizer is not supported"));
 }

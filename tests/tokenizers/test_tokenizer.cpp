@@ -170,12 +170,12 @@ TEST_CASE("a bad tokenizer.json is an error that names what is wrong", "[tokeniz
   CHECK_THROWS_WITH(bert::Tokenizer::from_json(small().to_json().substr(0, 900)), Contains("not valid JSON"));
   CHECK_THROWS_WITH(bert::Tokenizer::from_json("[1]"), Contains("\"model\" is missing"));
   CHECK_THROWS_WITH(bert::Tokenizer::from_json("{}"), Contains("\"model\" is missing"));
-  check_json_error(R"("type":"WordPiece","unk)", R"("type":"Unigram","unk)",
-                   "model Unigram is not supported, only WordPiece");
+  check_json_error(R"("type":"WordPiece","unk)", R"("type":"WordLevel","unk)",
+                   "model WordLevel is not supported, only WordPiece");
   check_json_error("BertNormalizer", "NFKC", "normalizer NFKC is not supported, only BertNormalizer");
   check_json_error("BertPreTokenizer", "ByteLevel", "pre_tokenizer ByteLevel is not supported");
   check_json_error(R"({"type":"BertPreTokenizer"})", "null", "pre_tokenizer null is not supported");
-  check_json_error("TemplateProcessing", "Sequence", "post_processor Sequence is not supported");
+  check_json_error("TemplateProcessing", "PairProcessing", "post_processor PairProcessing is not supported");
   check_json_error(R"("decoder":{"type":"WordPiece")", R"("decoder":{"type":"Metaspace")", "decoder Metaspace");
   check_json_error(R"("hello":5)", R"("hello":6)", "\"world\" has id 6, as another has");
   check_json_error(R"("hello":5)", R"("hello":50)", "\"hello\" has id 50; ids must run from 0 without a gap");

@@ -1,7 +1,7 @@
 // What a Hugging Face or sentence-transformers folder holds beside weights: tokenizer files and how to pool.
 //
-// A tokenizer of another kind (vocab.json + merges.txt, a .model) adds a member to TokenizerFiles and a line where it
-// is filled. tools/convert_weights.py reads the same files by the same rules.
+// A tokenizer of another kind adds a member to TokenizerFiles and a line where it is filled. tools/convert_weights.py
+// reads the same files by the same rules.
 #pragma once
 #include <bert/io/model_file.h>
 
@@ -71,6 +71,17 @@ BERT_INLINE TokenizerFiles tokenizer_files_of(Folder& folder, const std::string&
     files.vocab_json = folder.text(words);
     files.merges_txt = folder.text(merges);
     files.source = (folder.path() / words).string();
+  } else {
+    for (const std::string file : {"spiece.model", "sentencepiece.bpe.model", "tokenizer.model"}) {
+      if (!folder.has(prefix + file) || !files.empty()) continue;
+      files.sentencepiece = folder.text(prefix + file);
+      files.source = (folder.path() / (prefix + file)).string();
+      if (const std::string config = prefix + "config.json"; folder.has(config)) {  // not noted: who needs it reads it
+        const ConfigReader reader(read_text(folder.path() / config),
+                                  concat('"', (folder.path() / config).string(), '"'));
+        files.model_type = reader.get("model_type", "");
+      }
+    }
   }
   if (const std::string config = prefix + "tokenizer_config.json";
       files.tokenizer_json.empty() && !files.empty() && folder.has(config))

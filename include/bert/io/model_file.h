@@ -15,8 +15,12 @@ class Folder;
 struct TokenizerFiles {
   std::string tokenizer_json, vocab_txt, tokenizer_config_json;
   std::string vocab_json, merges_txt;  // of byte-level BPE
+  std::string sentencepiece;           // bytes of a .model
+  std::string model_type;              // config.json's, beside a .model; empty: the .model stands for itself
   std::string source;                  // the file the tokenizer is in, for errors
-  bool empty() const { return tokenizer_json.empty() && vocab_txt.empty() && vocab_json.empty(); }
+  bool empty() const {
+    return tokenizer_json.empty() && vocab_txt.empty() && vocab_json.empty() && sentencepiece.empty();
+  }
 };
 
 /// How a model's token states become one vector, as far as its files say.
@@ -56,7 +60,8 @@ class Checkpoint {
   // Hashes in hexadecimal, computed when asked for. They need io/provenance.h.
   /// Of the file; for a folder of the sorted lines "sha256  name" of the files read.
   std::string sha256() const;
-  /// Of the text of tokenizer.json, else of vocab.txt, else of vocab.json and merges.txt; empty without a tokenizer.
+  /// Of the text of tokenizer.json, else of vocab.txt, else of vocab.json and merges.txt, else
+  /// of a .model; empty without a tokenizer.
   std::string tokenizer_sha256() const;
   /// Sameness of weights: over "name dtype [shape]\n" and the bytes of each tensor, in name order.
   std::string tensor_digest() const;

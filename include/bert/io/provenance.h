@@ -35,6 +35,7 @@ BERT_INLINE std::string Checkpoint::tokenizer_sha256() const {
   if (tokenizer_.empty()) return {};
   const TokenizerFiles& files = tokenizer_;
   if (!files.tokenizer_json.empty()) return sha256_hex(files.tokenizer_json);
+  if (!files.sentencepiece.empty()) return sha256_hex(files.sentencepiece);
   return sha256_hex(files.vocab_txt.empty() ? files.vocab_json + files.merges_txt : files.vocab_txt);
 }
 

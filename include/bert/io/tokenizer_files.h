@@ -3,12 +3,13 @@
 // A tokenizer of another kind adds its files to TokenizerFiles (io/folder.h) and a branch to load_tokenizer.
 #pragma once
 #include <bert/io/checkpoint.h>
+#include <bert/tokenizers/sentencepiece_families.h>
 #include <bert/tokenizers/tokenizer.h>
 
 namespace bert::inline BERT_ABI {
 
-/// The tokenizer files at `path`: a folder, a converted .safetensors, a tokenizer.json, a vocab.txt, or a vocab.json
-/// that has a merges.txt beside it.
+/// The tokenizer files at `path`: a folder, a converted .safetensors, a tokenizer.json, a vocab.txt, a SentencePiece
+/// .model, or a vocab.json that has a merges.txt beside it.
 TokenizerFiles read_tokenizer_files(const std::filesystem::path& path);
 
 /// Builds the tokenizer. `lowercase` answers for a vocab.txt whose folder does not say whether text is lower-cased; it
@@ -29,7 +30,10 @@ BERT_INLINE TokenizerFiles read_tokenizer_files(const std::filesystem::path& pat
     Folder folder(path);
     files = tokenizer_files_of(folder, folder.has("0_Transformer/config.json") ? "0_Transformer/" : "");
     if (files.empty())
-      fail("\"", path.string(), "\" has neither tokenizer.json nor vocab.txt nor vocab.json with merges.txt");
+      fail("\"", path.string(),
+           "\" has neither tokenizer.json nor vocab.txt nor vocab.json with merges.txt nor a SentencePiece model "
+           "(spiece.model, "
+           "sentencepiece.bpe.model, tokenizer.model)");
     return files;
   }
   files.source = path.string();
@@ -39,12 +43,41 @@ BERT_INLINE TokenizerFiles read_tokenizer_files(const std::filesystem::path& pat
   } else if (const auto merges = path.parent_path() / "merges.txt";
              path.filename() == "vocab.json" && std::filesystem::exists(merges)) {
     files.vocab_json = read_text(path), files.merges_txt = read_text(merges);
+  } else if (path.extension() == ".model") {
+    files.sentencepiece = read_text(path);
+    if (files.empty()) fail("\"", path.string(), "\" is empty");
   } else {
     (path.extension() == ".json" ? files.tokenizer_json : files.vocab_txt) = read_text(path);
     if (files.empty()) fail("\"", path.string(), "\" is empty");
   }
   return files;
 }
+
+namespace detail {
+/// The family is tokenizer_config.json's tokenizer_class, else config.json's model_type.
+inline TokenizerSpec sentencepiece_spec(const TokenizerFiles& files, const ConfigReader& config,
+                                        std::optional<bool> lowercase) {
+  const SentencePieceModel model = read_sentencepiece_model(files.sentencepiece);
+  std::string family = files.model_type;
+  const Json* const kind = config.json().find("tokenizer_class");
+  for (const auto& [name, known] : {std::pair("Albert", "albert"), {"XLNet", "xlnet"}, {"Llama", "llama"}})
+    if (kind && (kind->text == concat(name, "Tokenizer") || kind->text == concat(name, "TokenizerFast")))
+      family = known;
+  if (lowercase && family != "albert" && family != "xlnet")
+    throw UsageError("a SentencePiece model does not change letters: leave --lowercase out");
+  if (family.empty()) return spec_from_sentencepiece(model);
+  const auto said = [&](std::string_view key) {
+    const Json* const value = config.json().find(key);
+    return value && !value->is(Json::Kind::null) ? std::optional(config.get(key, false)) : std::nullopt;
+  };
+  SentencePieceFamilyOptions options{said("do_lower_case"), said("keep_accents"), said("legacy"), said("add_bos_token"),
+                                     said("add_eos_token")};
+  if (lowercase && options.do_lower_case.value_or(*lowercase) != *lowercase)
+    throw UsageError("tokenizer_config.json says do_lower_case otherwise: leave --lowercase out");
+  if (lowercase) options.do_lower_case = lowercase;
+  return family_spec(model, family, options);
+}
+}  // namespace detail
 
 BERT_INLINE Tokenizer load_tokenizer(const TokenizerFiles& files, std::optional<bool> lowercase) {
   try {
@@ -58,6 +91,7 @@ BERT_INLINE Tokenizer load_tokenizer(const TokenizerFiles& files, std::optional<
       const Json* const value = config.json().find(key);
       return value && !value->is(Json::Kind::null) ? std::optional(config.get(key, false)) : otherwise;
     };
+    if (!files.sentencepiece.empty()) return Tokenizer(detail::sentencepiece_spec(files, config, lowercase));
     if (!files.vocab_json.empty()) {
       if (lowercase) throw UsageError("byte-level BPE does not change letters: leave --lowercase out");
       return Tokenizer::from_bpe(files.vocab_json, files.merges_txt, *said("add_prefix_space", false));

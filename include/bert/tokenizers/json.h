@@ -1,9 +1,10 @@
 // tokenizer.json, Hugging Face's file format, read into a TokenizerSpec. (to_json.h writes it.)
 //
-// Known: model WordPiece with BertNormalizer or none, BertPreTokenizer, decoder WordPiece or none; model BPE with
-// pre-tokeniser and decoder ByteLevel; TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel or none;
-// added_tokens. Anything else is an error that names it. A new component gets a branch here and a file of its own.
-// "truncation" and "padding" are ignored: the window is the model's business.
+// Known: model WordPiece with BertNormalizer or none, BertPreTokenizer, decoder WordPiece or none; models BPE, of bytes
+// or characters, and Unigram with the normalizers, pre-tokenizers and decoders of steps_json.h; TemplateProcessing,
+// BertProcessing, RobertaProcessing, ByteLevel, a Sequence of them or none; added_tokens. Anything else is an error
+// that names it. A new component gets a branch here or there and a file of its own. "truncation" and "padding" are
+// ignored: the window is the model's business.
 #pragma once
 #include <bert/tokenizers/spec.h>
 
@@ -20,55 +21,15 @@ TokenizerSpec spec_from_bpe(std::string_view vocab_json, std::string_view merges
 
 #if BERT_WITH_DEFINITIONS
 #include <bert/io/json.h>
+#include <bert/tokenizers/json_values.h>
+#include <bert/tokenizers/steps_json.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace bert::inline BERT_ABI {
 
 namespace detail {
-
-inline constexpr std::string_view kTokenizerFile = "tokenizer.json: ";
-
-inline const Json& member(const Json& object, std::string_view name) {
-  const Json* found = object.find(name);
-  if (!found) fail(kTokenizerFile, "\"", name, "\" is missing");
-  return *found;
-}
-
-/// The "type" of a component; empty when it is null or absent.
-inline std::string_view component_type(const Json& root, std::string_view name) {
-  const Json* component = root.find(name);
-  return !component || component->is(Json::Kind::null) ? std::string_view()
-                                                       : std::string_view(member(*component, "type").text);
-}
-
-[[noreturn]] inline void unsupported(std::string_view component, std::string_view type, std::string_view supported) {
-  fail(kTokenizerFile, component, " ", type.empty() ? "null" : type, " is not supported, only ", supported);
-}
-
-/// A text, a truth value, or a whole number in 0 .. 2^31 - 1.
-template <class T>
-T value_of(const Json& value, std::string_view name) {
-  std::int32_t number = -1;
-  const auto require = [&](bool good, std::string_view wanted) {
-    if (!good) fail(kTokenizerFile, "\"", name, "\" is not ", wanted, value.text.empty() ? "" : ": ", value.text);
-  };
-  if constexpr (std::is_same_v<T, std::string>) {
-    require(value.is(Json::Kind::string), "a string");
-    return value.text;
-  } else if constexpr (std::is_same_v<T, bool>) {
-    require(value.is(Json::Kind::boolean), "true or false");
-    return value.is_true();
-  } else {
-    require(value.to(number) && number >= 0, "a whole number from 0");
-    return static_cast<T>(number);
-  }
-}
-
-template <class T>
-T read(const Json& object, std::string_view name) {
-  return value_of<T>(member(object, name), name);
-}
 
 inline Vocabulary read_vocabulary(const Json& vocab) {
   std::vector<std::string> tokens(vocab.members.size());
@@ -128,40 +89,39 @@ inline TemplatePart special_part(const Json& processor, std::string_view name, s
   return TemplatePart{entry[0].text, {value_of<std::int32_t>(entry[1], name)}, false, type_id};
 }
 
-/// Whether a component is switched on: true, and not absent or null.
-inline bool is_on(const Json& object, std::string_view name, bool otherwise) {
-  const Json* const value = object.find(name);
-  return value && !value->is(Json::Kind::null) ? value_of<bool>(*value, name) : otherwise;
+inline void read_trimming(const Json& processor, ByteLevelOptions& options) {
+  options.trim_offsets = is_on(processor, "trim_offsets", true);
+  options.put_prefix_space = is_on(processor, "add_prefix_space", true);
 }
 
-inline void read_post_processor(const Json& root, TokenizerSpec& spec) {
-  const std::string_view type = component_type(root, "post_processor");
+inline void read_post_processor(const Json& processor, TokenizerSpec& spec, bool in_sequence = false) {
+  const std::string_view type =
+      processor.is(Json::Kind::null) ? std::string_view() : std::string_view(member(processor, "type").text);
   const TemplatePart a{"", {}, false, 0}, b{"", {}, true, 1};
-  if (type.empty()) {
-    spec.single = {a};
-    spec.pair = {a, b};
+  if (type == "Sequence" && !in_sequence) {
+    for (const Json& each : member(processor, "processors").members) read_post_processor(each, spec, true);
+  } else if (type.empty()) {
   } else if (type == "TemplateProcessing") {
-    spec.single = read_template(member(root, "post_processor"), "single");
-    spec.pair = read_template(member(root, "post_processor"), "pair");
+    spec.single = read_template(processor, "single");
+    spec.pair = read_template(processor, "pair");
   } else if (type == "BertProcessing") {
     const auto special = [&](std::string_view name, std::int32_t type_id) {
-      return special_part(member(root, "post_processor"), name, type_id);
+      return special_part(processor, name, type_id);
     };
     spec.single = {special("cls", 0), a, special("sep", 0)};
     spec.pair = {special("cls", 0), a, special("sep", 0), b, special("sep", 1)};
   } else if (type == "RobertaProcessing") {
-    const Json& processor = member(root, "post_processor");
     const TemplatePart cls = special_part(processor, "cls", 0), sep = special_part(processor, "sep", 0);
     spec.single = {cls, a, sep};
     spec.pair = {cls, a, sep, sep, {"", {}, true, 0}, sep};
-    spec.byte_level.trim_offsets = is_on(processor, "trim_offsets", true);
+    read_trimming(processor, spec.byte_level);
   } else if (type == "ByteLevel") {
-    spec.single = {a};
-    spec.pair = {a, b};
-    spec.byte_level.trim_offsets = is_on(member(root, "post_processor"), "trim_offsets", true);
+    read_trimming(processor, spec.byte_level);
   } else {
-    unsupported("post_processor", type, "TemplateProcessing, BertProcessing, RobertaProcessing and ByteLevel");
+    unsupported("post_processor", type,
+                "TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel and a Sequence of them");
   }
+  if (spec.single.empty()) spec.single = {a}, spec.pair = {a, b};
 }
 
 inline void read_added_tokens(const Json& root, TokenizerSpec& spec) {
@@ -184,13 +144,13 @@ inline void read_added_tokens(const Json& root, TokenizerSpec& spec) {
   }
 }
 
+/// The decoder of WordPiece, or of byte-level BPE without steps.
 inline void read_decoder(const Json& root, TokenizerSpec& spec) {
   const auto decoder = component_type(root, "decoder");
   spec.decoder.wordpiece = decoder == "WordPiece";
   spec.byte_level.decode = decoder == "ByteLevel";
-  const bool known = spec.kind == TokenizerKind::wordpiece ? spec.decoder.wordpiece : spec.byte_level.decode;
-  if (!decoder.empty() && !known)
-    unsupported("decoder", decoder, spec.kind == TokenizerKind::wordpiece ? "WordPiece" : "ByteLevel");
+  if (spec.kind == TokenizerKind::wordpiece && !decoder.empty() && !spec.decoder.wordpiece)
+    unsupported("decoder", decoder, "WordPiece");
   if (spec.decoder.wordpiece) {
     spec.decoder.prefix = read<std::string>(member(root, "decoder"), "prefix");
     spec.decoder.cleanup = read<bool>(member(root, "decoder"), "cleanup");
@@ -220,24 +180,116 @@ inline std::pair<std::string, std::string> read_merge(const Json& merge) {
   return split_merge(merge.text, concat(kTokenizerFile, "a merge"));
 }
 
+/// A string, empty when it is null or absent.
+inline std::string optional_text(const Json& object, std::string_view name) {
+  const Json* const value = object.find(name);
+  return value && !value->is(Json::Kind::null) ? value_of<std::string>(*value, name) : std::string();
+}
+
+/// What does not fit BERT's or GPT-2's fixed components.
+inline void read_steps(const Json& root, TokenizerSpec& spec) {
+  static constexpr Json::Kind kNull = Json::Kind::null;
+  Steps& steps = spec.steps.emplace();
+  const auto component = [&](std::string_view name) {
+    const Json* const found = root.find(name);
+    return found && !found->is(kNull) ? found : nullptr;
+  };
+  if (const Json* each = component("normalizer")) read_normalizers(*each, steps.normalizers);
+  if (const Json* each = component("pre_tokenizer")) read_pre_tokenizers(*each, steps.pre_tokenizers);
+  if (const Json* each = component("decoder")) read_decoders(*each, steps.decoders);
+  for (std::size_t i = 0; i < steps.pre_tokenizers.size(); ++i) {
+    if (steps.pre_tokenizers[i].kind != PreTokenizerStep::Kind::byte_level) continue;
+    if (i + 1 < steps.pre_tokenizers.size()) fail(kTokenizerFile, "a pre_tokenizer behind ByteLevel is not supported");
+    if (spec.kind == TokenizerKind::unigram) unsupported("pre_tokenizer", "ByteLevel", "with BPE");
+    spec.kind = TokenizerKind::byte_level_bpe;
+    spec.byte_level.add_prefix_space = steps.pre_tokenizers[i].add_prefix_space;
+  }
+}
+
 inline void read_bpe(const Json& root, const Json& model, TokenizerSpec& spec) {
-  spec.kind = TokenizerKind::byte_level_bpe;
-  spec.options = byte_level_names(spec.vocabulary);
-  if (const auto type = component_type(root, "normalizer"); !type.empty()) unsupported("normalizer", type, "none");
-  if (const auto type = component_type(root, "pre_tokenizer"); type != "ByteLevel")
-    unsupported("pre_tokenizer", type, "ByteLevel with BPE");
-  const Json& words = member(root, "pre_tokenizer");
-  spec.byte_level.add_prefix_space = read<bool>(words, "add_prefix_space");
-  if (!is_on(words, "use_regex", true)) fail(kTokenizerFile, "ByteLevel without use_regex is not supported");
-  for (const char* name : {"dropout", "unk_token"})
-    if (const Json* const value = model.find(name); value && !value->is(Json::Kind::null))
-      fail(kTokenizerFile, "BPE with ", name, " is not supported");
+  spec.kind = TokenizerKind::bpe;
+  spec.options = special_names(spec.vocabulary);
+  spec.options.unk_token = optional_text(model, "unk_token");
+  spec.byte_level.trim_offsets = false;  // unless a post-processor says so
+  if (const Json* const value = model.find("dropout"); value && !value->is(Json::Kind::null))
+    fail(kTokenizerFile, "BPE with dropout is not supported");
   for (const char* name : {"continuing_subword_prefix", "end_of_word_suffix"})
-    if (const Json* const value = model.find(name); value && !value->text.empty() && !value->is(Json::Kind::null))
-      fail(kTokenizerFile, "BPE with ", name, " is not supported");
-  for (const char* name : {"fuse_unk", "byte_fallback", "ignore_merges"})
-    if (is_on(model, name, false)) fail(kTokenizerFile, "BPE with ", name, " is not supported");
+    if (!optional_text(model, name).empty()) fail(kTokenizerFile, "BPE with ", name, " is not supported");
+  spec.character_bpe = {.fuse_unk = is_on(model, "fuse_unk", false),
+                        .byte_fallback = is_on(model, "byte_fallback", false),
+                        .ignore_merges = is_on(model, "ignore_merges", false)};
   for (const Json& merge : member(model, "merges").members) spec.merges.push_back(read_merge(merge));
+  const auto decoder = component_type(root, "decoder");
+  const bool gpt2 =
+      component_type(root, "pre_tokenizer") == "ByteLevel" && component_type(root, "normalizer").empty() &&
+      is_on(member(root, "pre_tokenizer"), "use_regex", true) && (decoder.empty() || decoder == "ByteLevel");
+  if (gpt2) {
+    spec.kind = TokenizerKind::byte_level_bpe;
+    spec.byte_level.add_prefix_space = read<bool>(member(root, "pre_tokenizer"), "add_prefix_space");
+  } else {
+    read_steps(root, spec);
+  }
+  if (spec.kind != TokenizerKind::byte_level_bpe) return;
+  if (spec.character_bpe.byte_fallback) fail(kTokenizerFile, "BPE of bytes with byte_fallback is not supported");
+  spec.options.unk_token.clear();  // every byte is a token
+}
+
+/// A score as Hugging Face reads it: digits as a whole number, rounded, then times or by a power of ten, rounded again
+/// (serde_json without float_roundtrip). The nearest double can be the next one, which shows where paths are equal.
+inline bool read_score(const Json& value, double& score) {
+  if (!value.to(score)) return false;
+  std::uint64_t digits = 0;
+  int exponent = 0;
+  bool behind_point = false, full = false;
+  std::size_t i = value.text.starts_with('-');
+  for (; i < value.text.size() && (value.text[i] | 0x20) != 'e'; ++i) {
+    if (value.text[i] == '.') {
+      behind_point = true;
+      continue;
+    }
+    const auto digit = static_cast<std::uint64_t>(value.text[i] - '0');
+    full = full || digits > (UINT64_MAX - digit) / 10;
+    if (!full) digits = 10 * digits + digit;
+    exponent += full ? !behind_point : -behind_point;
+  }
+  int written = 0;
+  if (i < value.text.size()) {
+    const char* const begin = value.text.data() + i + 1;
+    std::from_chars(begin + (*begin == '+'), value.text.data() + value.text.size(), written);
+  }
+  exponent += written;
+  double power = 1;
+  const std::string text = concat("1e", exponent < 0 ? -exponent : exponent);
+  if (std::from_chars(text.data(), text.data() + text.size(), power).ec != std::errc()) return true;  // as it was read
+  score = exponent < 0 ? static_cast<double>(digits) / power : static_cast<double>(digits) * power;
+  if (value.text.starts_with('-')) score = -score;
+  return true;
+}
+
+inline TokenizerSpec read_unigram(const Json& root, const Json& model) {
+  std::vector<std::string> tokens;
+  std::vector<double> scores;
+  for (const Json& entry : member(model, "vocab").members) {
+    double score = 0;
+    if (entry.members.size() != 2 || !read_score(entry.members[1], score))
+      fail(kTokenizerFile, "entry ", tokens.size(), " of the vocabulary is not [token, score]");
+    tokens.push_back(value_of<std::string>(entry.members[0], "vocab"));
+    scores.push_back(score);
+  }
+  TokenizerSpec spec{Vocabulary(tokens), {}, {}, {}, {}, {}};
+  spec.kind = TokenizerKind::unigram;
+  spec.options = special_names(spec.vocabulary);
+  spec.options.unk_token.clear();
+  if (const Json* const unk = model.find("unk_id"); unk && !unk->is(Json::Kind::null)) {
+    const auto id = value_of<std::size_t>(*unk, "unk_id");
+    if (id >= tokens.size())
+      fail(kTokenizerFile, "unk_id ", id, " is outside the vocabulary of ", tokens.size(), " tokens");
+    spec.options.unk_token = tokens[id];
+  }
+  spec.scores = std::move(scores);
+  spec.character_bpe.byte_fallback = is_on(model, "byte_fallback", false);
+  read_steps(root, spec);
+  return spec;
 }
 
 }  // namespace detail
@@ -249,13 +301,19 @@ BERT_INLINE TokenizerSpec spec_from_json(std::string_view text) {
   const std::string type = said                                      ? said->text
                            : model.find("merges")                    ? "BPE"
                            : model.find("continuing_subword_prefix") ? "WordPiece"
+                           : model.find("unk_id")                    ? "Unigram"
                                                                      : "without a type";
-  if (type != "WordPiece" && type != "BPE") detail::unsupported("model", type, "WordPiece and BPE");
-  TokenizerSpec spec{detail::read_vocabulary(detail::member(model, "vocab")), {}, {}, {}, {}, {}};
-  type == "BPE" ? detail::read_bpe(root, model, spec) : detail::read_wordpiece(root, model, spec);
-  detail::read_post_processor(root, spec);
+  if (type != "WordPiece" && type != "BPE" && type != "Unigram")
+    detail::unsupported("model", type, "WordPiece, BPE and Unigram");
+  TokenizerSpec spec = type == "Unigram"
+                           ? detail::read_unigram(root, model)
+                           : TokenizerSpec{detail::read_vocabulary(detail::member(model, "vocab")), {}, {}, {}, {}, {}};
+  if (type == "BPE") detail::read_bpe(root, model, spec);
+  if (type == "WordPiece") detail::read_wordpiece(root, model, spec);
+  const Json* const processor = root.find("post_processor");
+  detail::read_post_processor(processor ? *processor : Json(), spec);
   detail::read_added_tokens(root, spec);
-  detail::read_decoder(root, spec);
+  if (!spec.steps) detail::read_decoder(root, spec);
   return spec;
 }
 
@@ -263,8 +321,8 @@ BERT_INLINE TokenizerSpec spec_from_bpe(std::string_view vocab_json, std::string
                                         bool add_prefix_space) {
   TokenizerSpec spec{detail::read_vocabulary(parse_json(vocab_json, "vocab.json")), {}, {}, {}, {}, {}};
   spec.kind = TokenizerKind::byte_level_bpe;
-  spec.options = byte_level_names(spec.vocabulary);
-  spec.byte_level.add_prefix_space = add_prefix_space;
+  spec.options = special_names(spec.vocabulary);
+  spec.byte_level.add_prefix_space = spec.byte_level.put_prefix_space = add_prefix_space;
   for (std::size_t number = 1; !merges_txt.empty(); ++number) {
     std::string_view line = merges_txt.substr(0, merges_txt.find('\n'));
     merges_txt.remove_prefix(std::min(line.size() + 1, merges_txt.size()));

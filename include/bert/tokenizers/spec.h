@@ -4,9 +4,11 @@
 // Reading and writing files only deals with this struct; Tokenizer is built from it.
 #pragma once
 #include <bert/tokenizers/added_tokens.h>
-#include <bert/tokenizers/bpe.h>
+#include <bert/tokenizers/character_bpe.h>
+#include <bert/tokenizers/components.h>
 #include <bert/tokenizers/normalizer.h>
 #include <bert/tokenizers/post_processor.h>
+#include <bert/tokenizers/sentencepiece.h>
 #include <bert/tokenizers/vocabulary.h>
 
 namespace bert::inline BERT_ABI {
@@ -22,6 +24,7 @@ struct WordPieceOptions : NormalizerOptions {
 struct ByteLevelOptions {
   bool add_prefix_space = false;  ///< before a piece of text that does not begin with one
   bool trim_offsets = true;       ///< offsets leave out white space at a token's ends
+  bool put_prefix_space = false;  ///< trim_offsets: a space at the beginning was put there, and never counted
   bool decode = true;             ///< decode() makes bytes of tokens; false: joins them by spaces
 };
 
@@ -32,8 +35,9 @@ struct DecoderOptions {
   std::string prefix = "##";
 };
 
-/// The model, and with it how text is normalised and cut into words: as BERT does, or bytes cut as GPT-2 does.
-enum class TokenizerKind { wordpiece, byte_level_bpe };
+/// The model. wordpiece: text is normalised and cut as BERT does. byte_level_bpe: bytes, cut as GPT-2 does where there
+/// are no steps. bpe, unigram: characters, as the steps or the SentencePiece options say.
+enum class TokenizerKind { wordpiece, byte_level_bpe, bpe, unigram };
 
 struct TokenizerSpec {
   Vocabulary vocabulary;
@@ -44,10 +48,15 @@ struct TokenizerSpec {
   TokenizerKind kind = TokenizerKind::wordpiece;
   Bpe::Merges merges = {};  // of byte-level BPE, as written in files
   ByteLevelOptions byte_level = {};
+  std::optional<Steps> steps = {};         // always of bpe and unigram that are no SentencePiece model's
+  CharacterBpeOptions character_bpe = {};  // of all but WordPiece; unk_id follows from options.unk_token
+  std::vector<double> scores = {};         // of every token; of unigram and of SentencePiece models
+  std::optional<SentencePieceOptions> sentencepiece = {};  // a .model by itself: nothing else says how to treat text
 };
 
-/// The names of special tokens in a vocabulary of byte-level BPE: RoBERTa's, as far as it has them. Files do not say.
-WordPieceOptions byte_level_names(const Vocabulary& vocabulary);
+/// The names of special tokens in a vocabulary that is not WordPiece's, as far as it has them: BERT's, RoBERTa's or
+/// XLNet's. Files do not say.
+WordPieceOptions special_names(const Vocabulary& vocabulary);
 
 /// The tokenizer of a BERT checkpoint's vocab.txt: one token a line, the line's number is the id.
 TokenizerSpec spec_from_vocab(std::string_view vocab_txt, const WordPieceOptions& options);
@@ -61,11 +70,16 @@ TokenizerSpec spec_from_vocab(std::string_view vocab_txt, const WordPieceOptions
 
 namespace bert::inline BERT_ABI {
 
-BERT_INLINE WordPieceOptions byte_level_names(const Vocabulary& vocabulary) {
-  const auto known = [&](const char* name) { return vocabulary.find(name) ? name : ""; };
+BERT_INLINE WordPieceOptions special_names(const Vocabulary& vocabulary) {
+  const auto first_of = [&](std::initializer_list<const char*> names) {
+    const auto found =
+        std::find_if(names.begin(), names.end(), [&](const char* name) { return vocabulary.find(name); });
+    return found == names.end() ? "" : *found;
+  };
   WordPieceOptions names;
-  names.unk_token = "", names.cls_token = known("<s>"), names.sep_token = known("</s>");
-  names.pad_token = known("<pad>"), names.mask_token = known("<mask>");
+  names.unk_token = "", names.cls_token = first_of({"[CLS]", "<cls>", "<s>"});
+  names.sep_token = first_of({"[SEP]", "<sep>", "</s>"});
+  names.pad_token = first_of({"<pad>", "[PAD]"}), names.mask_token = first_of({"<mask>", "[MASK]"});
   return names;
 }
 

@@ -1,14 +1,17 @@
 // Tokenizer: text to ids and back, the same ids, type ids and offsets as Hugging Face `tokenizers`.
 //
-// encode(): added tokens are cut out of the text, the rest is normalised (normalizer.h), cut into words
-// (pre_tokenizer.h, byte_level.h) and into pieces (wordpiece.h, bpe.h); a template puts [CLS] and [SEP] around it
-// (post_processor.h).
-// Immutable once built: any number of threads may share one. To add a kind of tokenizer, see docs/add_a_tokenizer.md.
+// encode(): added tokens are cut out of the text, the rest is normalised (normalizer.h, normalizer_steps.h), cut into
+// words (pre_tokenizer.h, byte_level.h, pre_tokenizer_steps.h) and into pieces (word_model.h); a template puts [CLS]
+// and [SEP] around it (post_processor.h). A SentencePiece model by itself has its own way (sentencepiece.h). Immutable
+// once built: any number of threads may share one. To add a kind of tokenizer, see docs/add_a_tokenizer.md.
 #pragma once
+#include <bert/tokenizers/decoder_steps.h>
 #include <bert/tokenizers/encoding.h>
 #include <bert/tokenizers/json.h>
+#include <bert/tokenizers/normalizer_steps.h>
+#include <bert/tokenizers/pre_tokenizer_steps.h>
 #include <bert/tokenizers/to_json.h>
-#include <bert/tokenizers/wordpiece.h>
+#include <bert/tokenizers/word_model.h>
 
 #include <span>
 
@@ -42,6 +45,16 @@ class Tokenizer {
 
   /// The same of tokens.
   std::string join(std::span<const std::string> tokens) const;
+
+  /// Decoding id by id (stream_decoder.h): appends to `text` what an id adds, as far as later ids cannot change it, and
+  /// at the end what is left.
+  struct DecodeState {
+    DecoderState steps;
+    SentencePiece::DecoderState sentencepiece;
+  };
+  void decode_next(std::int32_t id, bool skip_special_tokens, DecodeState& state, std::string& text) const;
+  void decode_end(DecodeState& state, std::string& text) const;
+
   /// Whether token t of the text's encoding goes on with the word of the token before, as Hugging Face's
   /// token-classification pipeline sees it. WordPiece: its text is not what stands in the original (the prefix ##).
   /// Others: it does not begin with the text, and no space stands before it or at its beginning.
@@ -64,11 +77,13 @@ class Tokenizer {
   std::string to_json() const;
 
  private:
+  struct Scratch;  // memory of append_tokens
   /// Appends ids, and to `out`, where there is one, offsets and word numbers.
   void append_tokens(std::string_view text, std::vector<std::int32_t>& ids, Encoding* out) const;
+  void append_sentencepiece(std::string_view text, std::vector<std::int32_t>& ids, Encoding* out) const;
   /// Calls piece(id, word, begin, end) for the pieces of normalised text, of which words are views.
   template <class Piece>
-  void split_words(std::string_view text, const Piece& piece) const;
+  void split_words(std::string_view text, WordModel::Scratch& scratch, const Piece& piece) const;
   void normalize(std::string_view piece, std::uint32_t first, NormalizedText& out) const;
   Encoding encode_text(std::string_view text) const;
   Encoding finish(const Template& parts, Encoding a, Encoding* b, const EncodeOptions& options) const;
@@ -77,15 +92,18 @@ class Tokenizer {
   TokenizerSpec spec_;
   BertNormalizer normalizer_;
   std::int32_t unk_id_;
-  std::optional<WordPiece> wordpiece_;
-  std::optional<Bpe> bpe_;
+  WordModel model_;
+  std::optional<NormalizerSteps> normalizer_steps_;
+  std::optional<PreTokenizerSteps> pre_tokenizer_steps_;
+  std::optional<SentencePiece> sentencepiece_;
+  DecoderSteps decoder_;
   std::optional<std::int32_t> cls_id_, sep_id_;
   AddedTokenMatcher as_given_, normalized_;  // added tokens looked for before and after normalisation
   std::vector<std::string> beyond_;          // added tokens whose ids follow the vocabulary's
   std::vector<std::pair<std::int32_t, std::string>>
       shown_;  // added tokens that normalisation changes are shown changed
   std::size_t vocab_size_;
-  std::vector<bool> is_added_;  // by id
+  std::vector<bool> is_added_, is_special_;  // by id; as in Hugging Face those shown changed are not special
 };
 
 }  // namespace bert::inline BERT_ABI
@@ -133,40 +151,30 @@ inline std::int32_t require_unk(const TokenizerSpec& spec) {
   return *id;
 }
 
-/// The bytes of every token of a byte-level vocabulary. A token that no bytes make, an added one that is listed among
-/// the others, becomes what no text holds.
-inline std::vector<std::string> byte_tokens(const Vocabulary& vocabulary) {
-  std::vector<std::string> tokens;
-  for (std::size_t id = 0; id < vocabulary.size(); ++id) {
-    const std::string_view token = vocabulary.token(static_cast<std::int32_t>(id));
-    tokens.push_back(from_byte_characters(token).value_or(concat("\xFF\xFF", token)));
-  }
-  return tokens;
-}
-
-inline Bpe::Merges byte_merges(const Bpe::Merges& merges) {
-  Bpe::Merges out;
-  for (const auto& [left, right] : merges) {
-    const auto a = from_byte_characters(left), b = from_byte_characters(right);
-    if (!a || !b) fail("the merge of \"", left, "\" and \"", right, "\" is not of bytes");
-    out.emplace_back(*a, *b);
-  }
-  return out;
-}
-
-inline void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-    text.replace(at, from.size(), to);
+/// What decode() does: the file's decoders, or those that go with the model.
+inline std::vector<DecoderStep> decoder_steps_of(const TokenizerSpec& spec) {
+  using Kind = DecoderStep::Kind;
+  if (spec.steps) return spec.steps->decoders.empty() ? std::vector{DecoderStep{Kind::spaces}} : spec.steps->decoders;
+  if (spec.kind == TokenizerKind::byte_level_bpe)
+    return {DecoderStep{spec.byte_level.decode ? Kind::byte_level : Kind::spaces}};
+  DecoderStep step{spec.decoder.wordpiece ? Kind::word_piece : Kind::spaces};
+  step.text = spec.decoder.prefix, step.cleanup = spec.decoder.cleanup;
+  return {step};
 }
 }  // namespace detail
 
 BERT_INLINE Tokenizer::Tokenizer(TokenizerSpec spec)
-    : spec_(std::move(spec)), normalizer_(spec_.options), unk_id_(detail::require_unk(spec_)) {
-  if (spec_.kind == TokenizerKind::wordpiece)
-    wordpiece_.emplace(spec_.vocabulary, unk_id_, spec_.options.continuing_subword_prefix,
-                       spec_.options.max_input_chars_per_word);
-  else
-    bpe_.emplace(detail::byte_tokens(spec_.vocabulary), detail::byte_merges(spec_.merges));
+    : spec_(std::move(spec)),
+      normalizer_(spec_.options),
+      unk_id_(detail::require_unk(spec_)),
+      model_(spec_, unk_id_),
+      decoder_(detail::decoder_steps_of(spec_)) {
+  if (spec_.sentencepiece) {
+    sentencepiece_.emplace(spec_.vocabulary, *spec_.sentencepiece);
+  } else if (spec_.steps) {
+    normalizer_steps_.emplace(spec_.steps->normalizers);
+    pre_tokenizer_steps_.emplace(spec_.steps->pre_tokenizers);
+  }
   for (const AddedToken& token : spec_.added_tokens) {
     NormalizedText pattern{token.normalized ? "" : token.content, {}, false};
     if (token.normalized) normalize(token.content, 0, pattern);
@@ -178,8 +186,11 @@ BERT_INLINE Tokenizer::Tokenizer(TokenizerSpec spec)
     if (static_cast<std::size_t>(token.id) >= spec_.vocabulary.size()) beyond_.push_back(token.content);
   }
   vocab_size_ = spec_.vocabulary.size() + beyond_.size();
-  is_added_.resize(vocab_size_);
-  for (const AddedToken& token : spec_.added_tokens) is_added_.at(static_cast<std::size_t>(token.id)) = true;
+  is_added_.resize(vocab_size_), is_special_.resize(vocab_size_);
+  for (const AddedToken& token : spec_.added_tokens) {
+    is_added_.at(static_cast<std::size_t>(token.id)) = true;
+    if (token.special && id_to_token(token.id) == token.content) is_special_[static_cast<std::size_t>(token.id)] = true;
+  }
   for (const Template* parts : {&spec_.single, &spec_.pair}) {
     for (const TemplatePart& part : *parts) {
       for (const std::int32_t id : part.ids) id_to_token(id);  // an error when there is no such token
@@ -192,32 +203,36 @@ BERT_INLINE Tokenizer::Tokenizer(TokenizerSpec spec)
 BERT_INLINE void Tokenizer::normalize(std::string_view piece, std::uint32_t first, NormalizedText& out) const {
   if (spec_.kind == TokenizerKind::wordpiece) return normalizer_.append(piece, first, out);
   out.text += piece;
-  if (!out.with_sources) return;
   std::uint32_t source = first - 1;
-  for (const char c : piece) out.sources.push_back(source += (c & 0xC0) != 0x80);  // the first byte of a code point
+  if (out.with_sources)
+    for (const char c : piece) out.sources.push_back(source += (c & 0xC0) != 0x80);  // the first byte of a code point
+  if (normalizer_steps_) normalizer_steps_->apply(out);
 }
 
 template <class Piece>
-void Tokenizer::split_words(std::string_view text, const Piece& piece) const {
-  if (wordpiece_) {
-    WordPiece::Scratch scratch;
-    split_bert_words(text, [&](std::string_view word) {
-      wordpiece_->split(spec_.vocabulary, word, scratch);
-      for (const auto& [id, begin, end] : scratch.pieces) piece(id, word, begin, end);
-    });
-  } else {
-    Bpe::Scratch scratch;
-    split_gpt2_words(text, [&](std::string_view word) {
-      bpe_->split(word, scratch);
-      for (const auto& [id, begin, end] : scratch.pieces) piece(id, word, begin, end);
-    });
-  }
+void Tokenizer::split_words(std::string_view text, WordModel::Scratch& scratch, const Piece& piece) const {
+  const auto word = [&](std::string_view part) {
+    model_.split(spec_.vocabulary, part, scratch,
+                 [&](std::int32_t id, std::size_t begin, std::size_t end) { piece(id, part, begin, end); });
+  };
+  model_.is_byte_level() ? split_gpt2_words(text, word) : split_bert_words(text, word);
 }
 
+/// Memory of append_tokens: the normalised text, with a space before it, as words.
+struct Tokenizer::Scratch {
+  NormalizedText normal, prefixed;
+  Words words, spare;
+  WordModel::Scratch model;
+};
+
 BERT_INLINE void Tokenizer::append_tokens(std::string_view text, std::vector<std::int32_t>& ids, Encoding* out) const {
+  if (sentencepiece_) return append_sentencepiece(text, ids, out);
   std::string repaired;
-  NormalizedText normal{{}, {}, out != nullptr}, prefixed;
-  const bool trim = out && bpe_ && spec_.byte_level.trim_offsets;  // of added tokens; of the others finish() does
+  Scratch scratch;
+  NormalizedText& normal = scratch.normal;
+  normal.with_sources = out || (pre_tokenizer_steps_ && pre_tokenizer_steps_->needs_sources());
+  const bool trim =
+      out && model_.is_byte_level() && spec_.byte_level.trim_offsets;  // of added tokens; finish(): others
   const char* last_word = nullptr;
   std::int32_t word_number = -1;
   const NormalizedText* source = &normal;  // what words are views of
@@ -229,12 +244,44 @@ BERT_INLINE void Tokenizer::append_tokens(std::string_view text, std::vector<std
     if (word.data() != last_word) last_word = word.data(), ++word_number;
     out->words.push_back(word_number);
   };
+  const auto add_words = [&](std::string_view part) {  // between added tokens, normalised
+    const std::uint32_t* const sources =
+        normal.with_sources ? normal.sources.data() + (part.data() - normal.text.data()) : nullptr;
+    if (pre_tokenizer_steps_) {
+      Words& words = scratch.words;
+      words.assign(part, sources);
+      pre_tokenizer_steps_->apply(words, scratch.spare);
+      source = &words.text;
+      std::size_t begin = 0;
+      for (const std::size_t end : words.ends) {
+        const std::string_view word(words.text.text.data() + begin, end - begin);
+        model_.split(spec_.vocabulary, word, scratch.model,
+                     [&](std::int32_t id, std::size_t from, std::size_t to) { add(id, word, from, to); });
+        if (last_word != word.data()) last_word = word.data(), ++word_number;  // it has no tokens, and counts
+        begin = end;
+      }
+    } else if (!spec_.byte_level.add_prefix_space || part.starts_with(' ')) {
+      return split_words(part, scratch.model, add);
+    } else {
+      NormalizedText& prefixed = scratch.prefixed;
+      prefixed.text.assign(" ").append(part);
+      if (sources) {
+        prefixed.sources.assign(1, *sources);
+        prefixed.sources.insert(prefixed.sources.end(), sources, sources + part.size());
+      }
+      source = &prefixed;
+      last_word = nullptr;
+      split_words(prefixed.text, scratch.model, add);
+    }
+    source = &normal;
+    last_word = nullptr;
+  };
   std::uint32_t first = 0;  // code point the piece begins with
   const char* behind = nullptr;
   as_given_.split(detail::repair_utf8(text, repaired), [&](std::string_view piece, const AddedToken* found) {
     if (piece.data() < behind) first -= static_cast<std::uint32_t>(detail::count_code_points({piece.data(), behind}));
     behind = piece.data() + piece.size();
-    const auto count = out ? static_cast<std::uint32_t>(detail::count_code_points(piece)) : 0;
+    const auto count = normal.with_sources ? static_cast<std::uint32_t>(detail::count_code_points(piece)) : 0;
     last_word = nullptr;
     if (found) {
       ids.push_back(found->id);
@@ -247,27 +294,39 @@ BERT_INLINE void Tokenizer::append_tokens(std::string_view text, std::vector<std
       normal.text.clear(), normal.sources.clear();
       normalize(piece, first, normal);
       normalized_.split(normal.text, [&](std::string_view part, const AddedToken* token) {
-        if (token) {
-          add(token->id, part, 0, part.size());
-          if (trim) out->offsets.back() = trimmed(part, out->offsets.back(), ids.size() == 1);
-          return;
-        }
-        if (!spec_.byte_level.add_prefix_space || part.starts_with(' ')) return split_words(part, add);
-        const auto at = part.data() - normal.text.data();
-        prefixed.text.assign(" ").append(part);
-        if (out) {
-          const auto begin = normal.sources.begin() + at;
-          prefixed.sources.assign(1, *begin);
-          prefixed.sources.insert(prefixed.sources.end(), begin, begin + static_cast<std::ptrdiff_t>(part.size()));
-        }
-        source = &prefixed;
-        last_word = nullptr;
-        split_words(prefixed.text, add);
-        source = &normal;
-        last_word = nullptr;
+        if (!token) return add_words(part);
+        add(token->id, part, 0, part.size());
+        if (trim) out->offsets.back() = trimmed(part, out->offsets.back(), ids.size() == 1);
       });
     }
     first += count;
+  });
+}
+
+BERT_INLINE void Tokenizer::append_sentencepiece(std::string_view text, std::vector<std::int32_t>& ids,
+                                                 Encoding* out) const {
+  std::string repaired;
+  NormalizedText normal{{}, {}, out != nullptr};
+  sentencepiece_->normalize(detail::repair_utf8(text, repaired), normal);
+  if (normal.text.empty()) return;
+  WordModel::Scratch scratch;
+  const auto add = [&](std::int32_t id, std::uint32_t start, std::uint32_t end) {
+    ids.push_back(id);
+    if (out) out->offsets.push_back({start, end}), out->words.push_back(0);
+  };
+  bool after_unknown = false;
+  model_.split(spec_.vocabulary, normal.text, scratch, [&](std::int32_t id, std::size_t begin, std::size_t end) {
+    const std::uint32_t start = out ? normal.sources[begin] : 0, stop = out ? normal.sources[end] : 0;
+    const bool unknown = id == Unigram::kUnknown;
+    if (unknown && sentencepiece_->options().byte_fallback) {
+      for (std::size_t i = begin; i < end; ++i)  // the last byte has the character's text
+        add(sentencepiece_->byte_id(normal.text[i]), start, i + 1 == end ? stop : start);
+    } else if (unknown && after_unknown) {
+      if (out) out->offsets.back().end = stop;
+    } else {
+      add(unknown ? unk_id_ : id, start, stop);
+    }
+    after_unknown = unknown;
   });
 }
 
@@ -286,7 +345,7 @@ BERT_INLINE Encoding Tokenizer::finish(const Template& parts, Encoding a, Encodi
   if (options.truncation != Truncation::none && options.max_length > 0 && length > options.max_length) {
     detail::truncate_pair(a, b, special, options);
   }
-  if (bpe_ && spec_.byte_level.trim_offsets) {
+  if (model_.is_byte_level() && spec_.byte_level.trim_offsets) {
     const auto trim = [&](Encoding& encoding) {
       for (std::size_t t = 0; t < encoding.ids.size(); ++t)
         if (!is_added_[static_cast<std::size_t>(encoding.ids[t])])
@@ -309,7 +368,7 @@ BERT_INLINE Span Tokenizer::trimmed(std::string_view token, Span span, bool firs
   std::uint32_t leading = 0, trailing = 0;
   while (at != last && blank(detail::next_code_point(at, last))) ++leading;
   for (const char* back = last; back != token.data() && blank(detail::previous_code_point(back));) ++trailing;
-  if (leading == 1 && (first || span.start == 0) && spec_.byte_level.add_prefix_space) leading = 0;  // put there
+  if (leading == 1 && (first || span.start == 0) && spec_.byte_level.put_prefix_space) leading = 0;  // put there
   span.start = std::min(span.start + leading, span.end);
   if (trailing > 0 && span.end >= trailing) span.end = std::max(span.end - trailing, span.start);
   return span;
@@ -323,44 +382,38 @@ BERT_INLINE void Tokenizer::encode_ids(std::string_view text, std::vector<std::i
 }
 
 BERT_INLINE std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
-  std::vector<std::string> tokens;
-  for (const std::int32_t id : ids) {
-    const std::string_view text = id_to_token(id);
-    const bool special = std::any_of(spec_.added_tokens.begin(), spec_.added_tokens.end(),
-                                     [&](const AddedToken& added) { return added.special && added.content == text; });
-    if (!skip_special_tokens || !special) tokens.emplace_back(text);
-  }
-  return join(tokens);
+  DecodeState state;
+  std::string text;
+  for (const std::int32_t id : ids) decode_next(id, skip_special_tokens, state, text);
+  decode_end(state, text);
+  return text;
+}
+
+BERT_INLINE void Tokenizer::decode_next(std::int32_t id, bool skip_special_tokens, DecodeState& state,
+                                        std::string& text) const {
+  const std::string_view token = id_to_token(id);
+  if (skip_special_tokens && is_special_[static_cast<std::size_t>(id)]) return;
+  sentencepiece_ ? sentencepiece_->push(id, token, state.sentencepiece, text) : decoder_.push(token, state.steps, text);
+}
+
+BERT_INLINE void Tokenizer::decode_end(DecodeState& state, std::string& text) const {
+  sentencepiece_ ? sentencepiece_->finish(state.sentencepiece, text) : decoder_.finish(state.steps, text);
 }
 
 BERT_INLINE bool Tokenizer::continues_word(std::string_view text, const Encoding& encoding, std::size_t t) const {
   if (encoding.ids[t] == unk_id_) return false;
   const auto [start, end] = encoding.offsets[t];
-  if (wordpiece_) return detail::count_code_points(id_to_token(encoding.ids[t])) != end - start;
+  if (spec_.kind == TokenizerKind::wordpiece)
+    return detail::count_code_points(id_to_token(encoding.ids[t])) != end - start;
   return start > 0 && detail::code_points(text, start - 1, start + 1).find(' ') == std::string::npos;
 }
 
 BERT_INLINE std::string Tokenizer::join(std::span<const std::string> tokens) const {
-  if (bpe_ && spec_.byte_level.decode) {
-    std::string bytes, repaired;
-    for (const std::string& token : tokens) bytes += from_byte_characters(token).value_or(token);
-    return std::string(detail::repair_utf8(bytes, repaired));
-  }
-  static constexpr std::string_view kCleanup[][2] = {
-      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
-      {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
-  std::string out;
-  bool first = true;
-  for (const std::string_view text : tokens) {
-    const bool glued = spec_.decoder.wordpiece && !first && text.starts_with(spec_.decoder.prefix);
-    std::string token = concat(first || glued ? "" : " ", glued ? text.substr(spec_.decoder.prefix.size()) : text);
-    for (const auto& [from, to] : kCleanup) {
-      if (spec_.decoder.wordpiece && spec_.decoder.cleanup) detail::replace_all(token, from, to);
-    }
-    out += token;
-    first = false;
-  }
-  return out;
+  DecoderState state;
+  std::string text;
+  for (const std::string& token : tokens) decoder_.push(token, state, text);
+  decoder_.finish(state, text);
+  return text;
 }
 
 BERT_INLINE std::optional<std::int32_t> Tokenizer::token_to_id(std::string_view token) const {
