@@ -2,6 +2,7 @@
 """Makes expected values for tests with the reference implementations. One subcommand for each kind:
 
     tools/make_golden.py tokenizer [--shared ../shared]     tests/golden/tokenizer, by Hugging Face `tokenizers`
+    tools/make_golden.py sentencepiece                      tests/golden/sentencepiece (golden_sentencepiece.py)
     tools/make_golden.py pipelines                          tests/golden/pipelines, by Hugging Face's pipelines
 
 tokenizer writes (needs pip install tokenizers):
@@ -285,9 +286,15 @@ def make_pipelines_golden(args):
         (folder / name / "expected.json").write_text(json.dumps(expected, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
 
 
+def make_sentencepiece_golden(args):
+    import golden_sentencepiece
+    golden_sentencepiece.make(args)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(required=True)
+    kinds.add_parser("sentencepiece").set_defaults(make=make_sentencepiece_golden)
     tokenizer = kinds.add_parser("tokenizer")
     tokenizer.add_argument("--shared", help="the shared data folder")
     tokenizer.set_defaults(make=make_tokenizer_golden)

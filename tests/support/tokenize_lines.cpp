@@ -1,15 +1,18 @@
 // A driver for tools/compare_tokenizer.py: tokenizes texts from stdin and writes what it got to stdout, in binary.
 //
-//   tokenize_lines TOKENIZER.json [MAX_LENGTH TRUNCATION STRIDE]
+//   tokenize_lines TOKENIZER [MAX_LENGTH TRUNCATION STRIDE]
+//   TOKENIZER: a file or folder as bert tokenize takes it
 //   in:  repeated: u32 bytes of the first text, u32 bytes of the second + 1 (0: none), the texts
 //   out: repeated: u32 windows, then for each window u32 tokens and so many times id, type id, start, end, special,
 //   word (i32)
-#include <bert/tokenizers/tokenizer.h>
+//   tokenize_lines TOKENIZER decode
+//   in:  repeated: u32 number of ids, the ids
+//   out: for each, with special tokens and without: u32 bytes, the text; that of StreamDecoder is checked here
+#include <bert/io/tokenizer_files.h>
+#include <bert/tokenizers/stream_decoder.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 
 namespace {
 
@@ -33,12 +36,29 @@ std::string read_text(std::uint32_t bytes) {
   return text;
 }
 
+void decode_all(const bert::Tokenizer& tokenizer) {
+  std::vector<std::int32_t> ids;
+  for (std::uint32_t count; std::fread(&count, sizeof count, 1, stdin) == 1;) {
+    ids.resize(count);
+    if (std::fread(ids.data(), sizeof ids[0], count, stdin) != count) throw bert::Error("the input ends inside ids");
+    for (const bool skip : {false, true}) {
+      const std::string text = tokenizer.decode(ids, skip);
+      bert::StreamDecoder stream(tokenizer, skip);
+      std::string streamed;
+      for (const std::int32_t id : ids) streamed += stream.push(id);
+      if (streamed + stream.finish() != text) throw bert::Error("StreamDecoder and decode() differ: " + text);
+      write(static_cast<std::int32_t>(text.size()));
+      std::fwrite(text.data(), 1, text.size(), stdout);
+    }
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
-  std::ifstream file(argc > 1 ? argv[1] : "", std::ios::binary);
-  const std::string json((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  const bert::Tokenizer tokenizer = bert::Tokenizer::from_json(json);
+  const bert::Tokenizer tokenizer =
+      bert::load_tokenizer(bert::read_tokenizer_files(argc > 1 ? argv[1] : ""), std::nullopt);
+  if (argc == 3) return decode_all(tokenizer), 0;
   bert::EncodeOptions options;
   if (argc == 5) {
     const std::string_view truncation = argv[3];

@@ -4,20 +4,13 @@
 #include <bert/tokenizers/tokenizer.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
+#include "io/files.h"
 #include "support/paths.h"
 
 namespace tests {
-
-inline std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw std::runtime_error("cannot open " + path.string());
-  return std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-}
 
 inline std::string tokenizer_golden(const std::string& name) {
   return read_file(source_dir() / "tests/golden/tokenizer" / name);
