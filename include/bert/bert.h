@@ -2,7 +2,7 @@
 #pragma once
 // clang-format off
 #include <bert/nn.h>
-#include <bert/tokenizers/tokenizer.h>
+#include <bert/tokenizers/stream_decoder.h>
 #include <bert/io/checkpoint.h>
 #include <bert/models/registry.h>
 #include <bert/tasks/fill_mask.h>
