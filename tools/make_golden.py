@@ -3,6 +3,7 @@
 
     tools/make_golden.py tokenizer [--shared ../shared]     tests/golden/tokenizer, by Hugging Face `tokenizers`
     tools/make_golden.py pipelines                          tests/golden/pipelines, by Hugging Face's pipelines
+    tools/make_golden.py llama                              tests/golden/llama/float64.safetensors, by transformers
 
 tokenizer writes (needs pip install tokenizers):
     vocab.txt         a small vocabulary, made here
@@ -13,6 +14,9 @@ tokenizer writes (needs pip install tokenizers):
 
 pipelines writes (needs torch, transformers) random models with the small vocabulary above, and what pipelines say of texts:
     classify, tag, answer   a Hugging Face folder each, with `expected.json`: a list of [arguments of bert, its JSON lines]
+
+llama (torch, transformers): transformers computes RMSNorm, softmax and the cosines of rotary positions in float32 even in a
+model of float64, which leaves 2e-6. Here they are exact; angles are rounded to float32, as its weights were trained with.
 """
 import argparse
 import hashlib
@@ -285,6 +289,39 @@ def make_pipelines_golden(args):
         (folder / name / "expected.json").write_text(json.dumps(expected, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
 
 
+# -------------------------------------------------------------------------------------------------------------- llama
+
+
+def make_llama_golden(args):
+    import torch
+    from safetensors.torch import save_file
+    from transformers import AutoModelForCausalLM
+    from transformers.models.llama import modeling_llama
+
+    def norm(self, x):
+        return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.variance_epsilon))
+
+    def angles(self, x, position_ids):
+        exact = (position_ids[..., None].float() * self.inv_freq.float()).double()
+        exact = torch.cat((exact, exact), dim=-1)
+        return exact.cos().float().double(), exact.sin().float().double()
+
+    softmax = torch.nn.functional.softmax
+    torch.nn.functional.softmax = lambda x, dim, dtype=None: softmax(x, dim=dim)
+    modeling_llama.LlamaRMSNorm.forward = norm
+    modeling_llama.LlamaRotaryEmbedding.forward = angles
+    folder = PROJECT / "tests/golden/llama"
+    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").double().eval()
+    tensors = {}
+    for i, sequence in enumerate(json.loads((folder / "inputs.json").read_text())):
+        with torch.no_grad():
+            out = model(torch.tensor([sequence["input_ids"]]), output_hidden_states=True, output_attentions=True)
+        tensors |= {f"{i}.hidden_states.{layer}": states[0] for layer, states in enumerate(out.hidden_states)}
+        tensors |= {f"{i}.attentions.{layer}": p[0] for layer, p in enumerate(out.attentions)}
+        tensors[f"{i}.logits"] = out.logits[0]
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "float64.safetensors")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(required=True)
@@ -292,6 +329,7 @@ def main():
     tokenizer.add_argument("--shared", help="the shared data folder")
     tokenizer.set_defaults(make=make_tokenizer_golden)
     kinds.add_parser("pipelines").set_defaults(make=make_pipelines_golden)
+    kinds.add_parser("llama").set_defaults(make=make_llama_golden)
     args = parser.parse_args()
     args.make(args)
 
