@@ -17,4 +17,5 @@
 #include <bert/tasks/fill_mask.h>
 #include <bert/tasks/next_sentence.h>
 #include <bert/tasks/pseudo_perplexity.h>
+#include <bert/tasks/sampling.h>
 #include <bert/tasks/tag.h>

@@ -12,3 +12,4 @@
 #include <bert/tasks/classify.h>
 #include <bert/tasks/tag.h>
 #include <bert/tasks/answer.h>
+#include <bert/tasks/sampling.h>
