@@ -18,4 +18,5 @@
 #include <bert/tasks/next_sentence.h>
 #include <bert/tasks/pseudo_perplexity.h>
 #include <bert/tasks/sampling.h>
+#include <bert/tasks/generate.h>
 #include <bert/tasks/tag.h>

@@ -13,3 +13,4 @@
 #include <bert/tasks/tag.h>
 #include <bert/tasks/answer.h>
 #include <bert/tasks/sampling.h>
+#include <bert/tasks/generate.h>
