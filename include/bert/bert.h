@@ -14,3 +14,5 @@
 #include <bert/tasks/answer.h>
 #include <bert/tasks/sampling.h>
 #include <bert/tasks/generate.h>
+#include <bert/tasks/autocomplete.h>
+#include <bert/tasks/masked_generation.h>

@@ -1,0 +1,209 @@
+// bert generate: texts that go on. Models with a masked-language-model head write by filling masks.
+#include <bert/tasks/autocomplete.h>
+#include <bert/tasks/masked_generation.h>
+
+#include "cli.h"
+
+namespace bert::cli {
+namespace {
+
+struct GenerateFlags {
+  Common common;
+  std::string method = "left-to-right", start, sentences;
+  std::optional<float> temperature, top_p, min_p, repetition_penalty;
+  std::optional<std::size_t> max_new_tokens, top_k, no_repeat_ngram_size, look_ahead, sweeps, iterations, candidates,
+      num_return_sequences;
+  std::optional<std::uint64_t> seed;
+};
+
+constexpr const char* kAutocomplete = "autocomplete";
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names = {kAutocomplete};
+  for (const WritingMethod method : all_writing_methods) names.emplace_back(name_of(method));
+  return names;
+}
+
+/// Flags that say something to some methods only.
+void check_flags(const GenerateFlags& flags) {
+  const auto refuse = [&](bool given, const char* flag, std::initializer_list<std::string_view> methods) {
+    if (!given) return;
+    std::string all;
+    for (const std::string_view method : methods) {
+      if (flags.method == method) return;
+      all += concat(all.empty() ? "" : " or ", method);
+    }
+    throw UsageError(concat(flag, " goes with --method ", all, ", not with ", flags.method));
+  };
+  refuse(flags.look_ahead.has_value(), "--look-ahead", {"left-to-right", "gibbs", "next-sentence"});
+  refuse(flags.sweeps.has_value(), "--sweeps", {"gibbs"});
+  refuse(!flags.start.empty(), "--start", {"gibbs"});
+  refuse(flags.iterations.has_value(), "--iterations", {"mask-predict"});
+  refuse(flags.candidates.has_value(), "--candidates", {"next-sentence"});
+  refuse(!flags.sentences.empty(), "--sentences", {"next-sentence"});
+  refuse(flags.num_return_sequences.has_value(), "--num-return-sequences", {kAutocomplete});
+  const bool writes = flags.temperature || flags.top_k || flags.top_p || flags.min_p || flags.repetition_penalty ||
+                      flags.no_repeat_ngram_size || flags.seed || flags.max_new_tokens;
+  if (flags.method == kAutocomplete && writes)
+    throw UsageError("--method autocomplete looks for the likeliest words: only --num-return-sequences goes with it");
+  if (!flags.sentences.empty() && writes)
+    throw UsageError("--sentences chooses among sentences that are there: flags of writing do not go with it");
+}
+
+MaskedGenerationOptions options_of(const GenerateFlags& flags) {
+  MaskedGenerationOptions options;
+  for (const WritingMethod method : all_writing_methods)
+    if (flags.method == name_of(method)) options.method = method;
+  const auto set = [](auto& option, const auto& flag) {
+    if (flag) option = *flag;
+  };
+  set(options.sampling.temperature, flags.temperature), set(options.sampling.top_k, flags.top_k);
+  set(options.sampling.top_p, flags.top_p), set(options.sampling.min_p, flags.min_p);
+  set(options.sampling.repetition_penalty, flags.repetition_penalty);
+  set(options.sampling.no_repeat_ngram_size, flags.no_repeat_ngram_size);
+  set(options.max_new_tokens, flags.max_new_tokens), set(options.seed, flags.seed);
+  set(options.look_ahead, flags.look_ahead), set(options.sweeps, flags.sweeps);
+  set(options.iterations, flags.iterations), set(options.candidates, flags.candidates);
+  options.start_from_masks = flags.start == "masks";
+  return options;
+}
+
+std::string generated_json(std::string_view text) { return concat("{\"generated_text\":", json(text), "}"); }
+
+void complete(const GenerateFlags& flags, const std::shared_ptr<const TextModel>& model) {
+  const Autocomplete autocomplete(model);
+  Session session(flags.common.threads);
+  Progress progress(flags.common);
+  const AutocompleteOptions options = {.top_k = flags.num_return_sequences.value_or(AutocompleteOptions{}.top_k)};
+  for_each_text(flags.common, [&](const std::string& text) {
+    const std::vector<Completion> completions = autocomplete(session, text, options);
+    progress.step();
+    if (flags.common.json)
+      return print(json_list(completions, [](const Completion& each) {
+        return concat("{\"generated_text\":", json(each.text), ",\"word\":", json(each.word),
+                      ",\"score\":", json(each.score), "}");
+      }));
+    print_heading(flags.common, text);
+    Table table("lrl");
+    for (const Completion& each : completions) table.row({each.word, fixed(each.score, 4), each.text});
+    table.print();
+  });
+}
+
+/// The line of --sentences that follows each text best.
+void choose_sentence(const GenerateFlags& flags, const MaskedGenerator& generator) {
+  std::vector<std::string> sentences;
+  Lines file(flags.sentences);
+  while (std::optional<std::string> line = file.next()) sentences.push_back(std::move(*line));
+  Session session(flags.common.threads);
+  Progress progress(flags.common);
+  for_each_text(flags.common, [&](const std::string& text) {
+    const RankedSentence best = generator.rank(session, text, sentences)[0];
+    progress.step();
+    const std::string whole = concat(text, text.ends_with(' ') ? "" : " ", sentences[best.index]);
+    print(flags.common.json ? generated_json(whole) : whole);
+  });
+}
+
+/// For people: what follows a text appears as it is written.
+void stream(const GenerateFlags& flags, const MaskedGenerator& generator, const MaskedGenerationOptions& options) {
+  Session session(flags.common.threads);
+  const bool as_it_goes =
+      options.method == WritingMethod::left_to_right || options.method == WritingMethod::next_sentence;
+  for_each_text(flags.common, [&](const std::string& text) {
+    const std::string prompts[] = {text};
+    std::size_t shown = 0;
+    const auto show = [&](const std::string& continuation) {
+      const std::string_view more = std::string_view(continuation).substr(shown);
+      print_part(shown == 0 ? concat(text, more) : std::string(more));
+      shown = continuation.size();
+    };
+    const auto watch = [&](std::size_t, const std::string& continuation) {
+      if (as_it_goes && continuation.size() > shown) show(continuation);
+    };
+    const GeneratedText written = generator(session, prompts, options, watch)[0];
+    show(written.continuation);
+    print("");
+  });
+}
+
+/// Several texts at once, as many as go into a batch.
+void write_lines(const GenerateFlags& flags, const MaskedGenerator& generator, const MaskedGenerationOptions& options) {
+  Session session(flags.common.threads);
+  Progress progress(flags.common);
+  Inputs inputs(flags.common);
+  std::vector<std::string> waiting;
+  std::size_t tokens = 0;
+  const auto flush = [&] {
+    for (const GeneratedText& written : generator(session, std::exchange(waiting, {}), options)) {
+      print(generated_json(written.text));
+      progress.step();
+    }
+    tokens = 0;
+  };
+  try {
+    while (std::optional<std::string> text = inputs.next()) {
+      const std::size_t more = inputs.explain([&] { return generator.tokens(*text, options); });
+      if (!waiting.empty() && tokens + more > flags.common.max_tokens) flush();
+      waiting.push_back(std::move(*text)), tokens += more;
+    }
+  } catch (const Error&) {  // those before it are written first
+    flush();
+    throw;
+  }
+  flush();
+}
+
+void run(const GenerateFlags& flags) {
+  check_flags(flags);
+  const MaskedGenerationOptions options = options_of(flags);
+  const auto model = open_model(flags.common);
+  if (flags.method == kAutocomplete) return complete(flags, model);
+  const MaskedGenerator generator(model);
+  if (options.method == WritingMethod::next_sentence) model->require(Head::next_sentence);
+  if (!flags.sentences.empty()) return choose_sentence(flags, generator);
+  flags.common.json ? write_lines(flags, generator, options) : stream(flags, generator, options);
+}
+
+void add_sampling(CLI::App& command, GenerateFlags& flags) {
+  const auto from_0_to_1 = CLI::Range(0.0, 1.0);
+  command.add_option("--temperature", flags.temperature, "logits are divided by it; 0: the likeliest token (1)")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--top-k", flags.top_k, "draw from the k likeliest tokens; 0: all (50)")->check(whole_number(0));
+  command.add_option("--top-p", flags.top_p, "draw from the likeliest that together reach p (1)")->check(from_0_to_1);
+  command.add_option("--min-p", flags.min_p, "draw from those with at least p times the likeliest's probability (0)")
+      ->check(from_0_to_1);
+  command.add_option("--repetition-penalty", flags.repetition_penalty, "above 1: fewer tokens come again (1)")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--no-repeat-ngram-size", flags.no_repeat_ngram_size, "no n tokens in a row come twice (3)")
+      ->check(whole_number(0));
+  command.add_option("--seed", flags.seed, "another seed, another text (0)")->check(whole_number(0));
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  const auto flags = std::make_shared<GenerateFlags>();
+  CLI::App& command = add_command(app, "generate", "texts that go on", flags, run);
+  add_texts(command, flags->common);
+  command.add_option("--method", flags->method, "how masks are filled")
+      ->check(CLI::IsMember(method_names()))
+      ->capture_default_str();
+  command.add_option("--max-new-tokens", flags->max_new_tokens, "how many tokens follow (40)")->check(positive());
+  add_sampling(command, *flags);
+  command.add_option("--look-ahead", flags->look_ahead, "left-to-right: masks behind the one that is filled (4)")
+      ->check(whole_number(0));
+  command.add_option("--sweeps", flags->sweeps, "gibbs: how often each place is drawn again (5)")
+      ->check(whole_number(0));
+  command.add_option("--start", flags->start, "gibbs: what it begins with (left-to-right)")
+      ->check(CLI::IsMember({"left-to-right", "masks"}));
+  command.add_option("--iterations", flags->iterations, "mask-predict: how often masks are filled (10)")
+      ->check(positive());
+  command.add_option("--candidates", flags->candidates, "next-sentence: sentences to choose from (4)")
+      ->check(positive());
+  command.add_option("--sentences", flags->sentences, "next-sentence: choose a line of this file");
+  command.add_option("--num-return-sequences", flags->num_return_sequences, "autocomplete: how many words (5)")
+      ->check(positive());
+}
+
+}  // namespace bert::cli
