@@ -3,6 +3,7 @@
 
     tools/make_golden.py tokenizer [--shared ../shared]     tests/golden/tokenizer, by Hugging Face `tokenizers`
     tools/make_golden.py pipelines                          tests/golden/pipelines, by Hugging Face's pipelines
+    tools/make_golden.py generation                         tests/golden/generation.json, by transformers' generate()
     tools/make_golden.py llama                              tests/golden/llama/float64.safetensors, by transformers
     tools/make_golden.py sampling                           tests/golden/sampling.json, by transformers' logits processors
 
@@ -15,6 +16,8 @@ tokenizer writes (needs pip install tokenizers):
 
 pipelines writes (needs torch, transformers) random models with the small vocabulary above, and what pipelines say of texts:
     classify, tag, answer   a Hugging Face folder each, with `expected.json`: a list of [arguments of bert, its JSON lines]
+
+generation (torch, transformers): new ids after prompts of the golden causal models in float64, greedily and by beam search.
 
 llama (torch, transformers): transformers computes RMSNorm, softmax and the cosines of rotary positions in float32 even in a
 model of float64, which leaves 2e-6. Here they are exact; angles are rounded to float32, as its weights were trained with.
@@ -371,6 +374,37 @@ def make_sampling_golden(args):
     (PROJECT / "tests/golden/sampling.json").write_text(f'{{"made_by": "{made_by}", "rows": [\n{lines}\n]}}\n')
 
 
+# --------------------------------------------------------------------------------------------------------- generation
+
+
+def make_generation_golden(args):
+    import torch
+    import transformers
+    transformers.utils.logging.set_verbosity_error()
+    cases = []
+    for name in ("gpt2", "llama"):
+        folder = PROJECT / "tests/golden" / name
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").double().eval()
+        for sequence in json.loads((folder / "inputs.json").read_text())[1:]:
+            ids = torch.tensor([sequence["input_ids"]])
+
+            def generate(beams, ends, count):
+                config = transformers.GenerationConfig(do_sample=False, num_beams=beams, max_new_tokens=count, eos_token_id=ends,
+                                                       pad_token_id=0, early_stopping=False, length_penalty=1.0)  # fmt: skip
+                with torch.no_grad():
+                    out = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+                return out[0, ids.shape[1] :].tolist()
+
+            greedy = generate(1, None, 24)
+            for beams, ends in ((1, []), (3, []), (4, greedy[3:4]), (2, greedy[1:3]), (3, [7, 150])):
+                new = generate(beams, ends or None, 24)
+                if ends and any(end in new for end in ends):  # what follows the end is padding
+                    new = new[: min(new.index(end) for end in ends if end in new) + 1]
+                cases.append({"model": name, "prompt": ids[0].tolist(), "beams": beams, "ends": ends, "new": new})
+    lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
+    (PROJECT / "tests/golden/generation.json").write_text(f"[\n{lines}\n]\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(required=True)
@@ -378,6 +412,7 @@ def main():
     tokenizer.add_argument("--shared", help="the shared data folder")
     tokenizer.set_defaults(make=make_tokenizer_golden)
     kinds.add_parser("pipelines").set_defaults(make=make_pipelines_golden)
+    kinds.add_parser("generation").set_defaults(make=make_generation_golden)
     kinds.add_parser("llama").set_defaults(make=make_llama_golden)
     kinds.add_parser("sampling").set_defaults(make=make_sampling_golden)
     args = parser.parse_args()

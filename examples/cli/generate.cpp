@@ -1,5 +1,7 @@
-// bert generate: texts that go on. Models with a masked-language-model head write by filling masks.
+// bert generate: texts that go on. Causal models write token by token, those with a masked-language-model head by
+// filling masks.
 #include <bert/tasks/autocomplete.h>
+#include <bert/tasks/generate.h>
 #include <bert/tasks/masked_generation.h>
 
 #include "cli.h"
@@ -9,13 +11,16 @@ namespace {
 
 struct GenerateFlags {
   Common common;
-  std::string method = "left-to-right", start, sentences;
+  std::string method, start, sentences;
+  std::vector<std::string> stop;
+  std::optional<std::size_t> num_beams;
   std::optional<float> temperature, top_p, min_p, repetition_penalty;
   std::optional<std::size_t> max_new_tokens, top_k, no_repeat_ngram_size, look_ahead, sweeps, iterations, candidates,
       num_return_sequences;
   std::optional<std::uint64_t> seed;
 };
 
+constexpr const char* kDefaultMethod = "left-to-right";
 constexpr const char* kAutocomplete = "autocomplete";
 
 std::vector<std::string> method_names() {
@@ -24,8 +29,8 @@ std::vector<std::string> method_names() {
   return names;
 }
 
-/// Flags that say something to some methods only.
-void check_flags(const GenerateFlags& flags) {
+/// Flags that say something to some methods of filling masks only.
+void check_masked_flags(const GenerateFlags& flags) {
   const auto refuse = [&](bool given, const char* flag, std::initializer_list<std::string_view> methods) {
     if (!given) return;
     std::string all;
@@ -35,6 +40,9 @@ void check_flags(const GenerateFlags& flags) {
     }
     throw UsageError(concat(flag, " goes with --method ", all, ", not with ", flags.method));
   };
+  if (flags.num_beams || !flags.stop.empty())
+    throw UsageError(concat(flags.num_beams ? "--num-beams" : "--stop",
+                            " goes with causal models (GPT-2, Llama), not with one that fills masks"));
   refuse(flags.look_ahead.has_value(), "--look-ahead", {"left-to-right", "gibbs", "next-sentence"});
   refuse(flags.sweeps.has_value(), "--sweeps", {"gibbs"});
   refuse(!flags.start.empty(), "--start", {"gibbs"});
@@ -154,10 +162,10 @@ void write_lines(const GenerateFlags& flags, const MaskedGenerator& generator, c
   flush();
 }
 
-void run(const GenerateFlags& flags) {
-  check_flags(flags);
+void fill_masks(GenerateFlags flags, const std::shared_ptr<const TextModel>& model) {
+  if (flags.method.empty()) flags.method = kDefaultMethod;
+  check_masked_flags(flags);
   const MaskedGenerationOptions options = options_of(flags);
-  const auto model = open_model(flags.common);
   if (flags.method == kAutocomplete) return complete(flags, model);
   const MaskedGenerator generator(model);
   if (options.method == WritingMethod::next_sentence) model->require(Head::next_sentence);
@@ -165,17 +173,90 @@ void run(const GenerateFlags& flags) {
   flags.common.json ? write_lines(flags, generator, options) : stream(flags, generator, options);
 }
 
+GenerationOptions causal_options(const GenerateFlags& flags) {
+  const bool fills = !flags.method.empty() || !flags.start.empty() || !flags.sentences.empty() || flags.look_ahead ||
+                     flags.sweeps || flags.iterations || flags.candidates || flags.num_return_sequences;
+  if (fills)
+    throw UsageError(
+        "this model is causal and writes token by token: --method and its flags are for models that fill masks");
+  GenerationOptions options;
+  const bool samples = flags.top_k || flags.top_p || flags.min_p;
+  options.sampling.temperature = flags.temperature.value_or(samples ? 1.0f : 0.0f);
+  options.sampling.top_k = flags.top_k.value_or(0), options.sampling.top_p = flags.top_p.value_or(1);
+  options.sampling.min_p = flags.min_p.value_or(0);
+  options.sampling.repetition_penalty = flags.repetition_penalty.value_or(1);
+  options.sampling.no_repeat_ngram_size = flags.no_repeat_ngram_size.value_or(0);
+  options.max_new_tokens = flags.max_new_tokens.value_or(options.max_new_tokens);
+  options.seed = flags.seed.value_or(0), options.num_beams = flags.num_beams.value_or(1), options.stop = flags.stop;
+  return options;
+}
+
+/// Most prompts that are written side by side, each with a cache.
+constexpr std::size_t kPromptsAtOnce = 16;
+
+void write_causal(const GenerateFlags& flags, const std::shared_ptr<const TextModel>& model) {
+  const GenerationOptions options = causal_options(flags);
+  const Generator generator(model);
+  Session session(flags.common.threads);
+  Progress progress(flags.common);
+  if (!flags.common.json)  // people see it grow
+    return for_each_text(flags.common, [&](const std::string& text) {
+      std::size_t shown = 0;
+      print_part(text);
+      const auto show = [&](const std::string& continuation) {
+        if (continuation.size() <= shown) return;
+        print_part(continuation.substr(shown));
+        shown = continuation.size();
+      };
+      const auto watch = [&](std::size_t, const std::string& continuation) {
+        if (options.stop.empty()) show(continuation);  // else a part of a stop text may be at its end
+      };
+      show(generator(session, {&text, 1}, options, watch)[0].continuation);
+      print("");
+    });
+  Inputs inputs(flags.common);
+  std::vector<std::string> waiting;
+  const auto flush = [&] {
+    if (waiting.empty()) return;
+    for (const Generation& written : generator(session, std::exchange(waiting, {}), options)) {
+      print(generated_json(written.text));
+      progress.step();
+    }
+  };
+  try {
+    while (std::optional<std::string> text = inputs.next()) {
+      inputs.explain([&] { return generator.tokens(*text); });
+      waiting.push_back(std::move(*text));
+      if (waiting.size() == kPromptsAtOnce) flush();
+    }
+  } catch (const Error&) {  // those before it are written first
+    flush();
+    throw;
+  }
+  flush();
+}
+
+void run(const GenerateFlags& flags) {
+  const auto model = open_model(flags.common);
+  model->model->causal() ? write_causal(flags, model) : fill_masks(flags, model);
+}
+
 void add_sampling(CLI::App& command, GenerateFlags& flags) {
   const auto from_0_to_1 = CLI::Range(0.0, 1.0);
-  command.add_option("--temperature", flags.temperature, "logits are divided by it; 0: the likeliest token (1)")
+  command
+      .add_option("--temperature", flags.temperature,
+                  "logits are divided by it; 0: the likeliest token (filling masks or drawing 1, else 0)")
       ->check(CLI::NonNegativeNumber);
-  command.add_option("--top-k", flags.top_k, "draw from the k likeliest tokens; 0: all (50)")->check(whole_number(0));
+  command.add_option("--top-k", flags.top_k, "draw from the k likeliest tokens; 0: all (filling masks 50, else 0)")
+      ->check(whole_number(0));
   command.add_option("--top-p", flags.top_p, "draw from the likeliest that together reach p (1)")->check(from_0_to_1);
   command.add_option("--min-p", flags.min_p, "draw from those with at least p times the likeliest's probability (0)")
       ->check(from_0_to_1);
   command.add_option("--repetition-penalty", flags.repetition_penalty, "above 1: fewer tokens come again (1)")
       ->check(CLI::PositiveNumber);
-  command.add_option("--no-repeat-ngram-size", flags.no_repeat_ngram_size, "no n tokens in a row come twice (3)")
+  command
+      .add_option("--no-repeat-ngram-size", flags.no_repeat_ngram_size,
+                  "no n tokens in a row come twice (filling masks 3, else 0: they may)")
       ->check(whole_number(0));
   command.add_option("--seed", flags.seed, "another seed, another text (0)")->check(whole_number(0));
 }
@@ -186,9 +267,11 @@ void add_generate(CLI::App& app) {
   const auto flags = std::make_shared<GenerateFlags>();
   CLI::App& command = add_command(app, "generate", "texts that go on", flags, run);
   add_texts(command, flags->common);
-  command.add_option("--method", flags->method, "how masks are filled")
-      ->check(CLI::IsMember(method_names()))
-      ->capture_default_str();
+  command.add_option("--method", flags->method, "how masks are filled, where the model is not causal (left-to-right)")
+      ->check(CLI::IsMember(method_names()));
+  command.add_option("--num-beams", flags->num_beams, "causal models: beam search with so many (1)")->check(positive());
+  command.add_option("--stop", flags->stop, "causal models: a text that ends what is written; may be given again")
+      ->allow_extra_args(false);
   command.add_option("--max-new-tokens", flags->max_new_tokens, "how many tokens follow (40)")->check(positive());
   add_sampling(command, *flags);
   command.add_option("--look-ahead", flags->look_ahead, "left-to-right: masks behind the one that is filled (4)")
