@@ -8,6 +8,7 @@
 #include <bert/nn/decoder_layer.h>
 #include <bert/nn/kv_cache.h>
 #include <bert/nn/schedule.h>
+#include <bert/quant/decoder_probe.h>
 
 #include <array>
 
@@ -93,7 +94,8 @@ class DecoderModel {
                Trace<T>* trace = nullptr) const;
 
  private:
-  void load_layer(WeightReader& reader, std::size_t layer, const KernelTable<T>& kernels);
+  /// `probe`: as EncoderModel's.
+  void load_layer(WeightReader& reader, std::size_t layer, const KernelTable<T>& kernels, DecoderProbe* probe);
   std::string layer_prefix(std::size_t i) const;
   AnyNorm<T> load_norm(WeightReader& reader, const std::string& name, const KernelTable<T>& kernels) const;
   void embed(const Team& team, std::span<const std::int32_t> ids, std::span<const std::int32_t> positions,

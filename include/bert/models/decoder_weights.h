@@ -4,7 +4,7 @@
 
 #if BERT_WITH_DEFINITIONS
 #include <bert/models/loading.h>
-#include <bert/quant/probe.h>
+#include <bert/quant/decoder_probe.h>
 
 namespace bert::inline BERT_ABI {
 
@@ -23,7 +23,15 @@ DecoderModel<T>::DecoderModel(WeightReader& reader, const DecoderFamily& family,
   else
     positions_ = load_table<T>(reader, concat(family.prefix, family.positions, ".weight"),
                                config_.max_position_embeddings, hidden);
-  for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) load_layer(reader, i, kernels);
+  std::optional<DecoderProbe> probe;
+  if constexpr (std::is_same_v<T, float>)
+    if (precision_ == Precision::int8 && !holds_int8(reader.checkpoint())) {
+      PackedBatch batch = probe_batch(config_.vocab_size, config_.window());
+      Tensor<float, 2> x({batch.tokens(), hidden});
+      embed(Team(), batch.ids, batch.positions, x.view());
+      probe.emplace(std::move(batch), std::move(x), rotary_.empty() ? nullptr : &rotary_);
+    }
+  for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) load_layer(reader, i, kernels, probe ? &*probe : nullptr);
   final_norm_ = load_norm(reader, concat(family.prefix, family.final_norm), kernels);
 }
 
@@ -54,7 +62,8 @@ AnyNorm<T> DecoderModel<T>::load_norm(WeightReader& reader, const std::string& n
 }
 
 template <class T>
-void DecoderModel<T>::load_layer(WeightReader& reader, std::size_t i, const KernelTable<T>& kernels) {
+void DecoderModel<T>::load_layer(WeightReader& reader, std::size_t i, const KernelTable<T>& kernels,
+                                 [[maybe_unused]] DecoderProbe* probe) {
   const DecoderConfig& c = config_;
   const std::size_t hidden = c.hidden_size, inner = c.intermediate_size;
   const std::size_t queries = c.num_attention_heads * c.head_size, keys = c.num_key_value_heads * c.head_size;
@@ -73,13 +82,20 @@ void DecoderModel<T>::load_layer(WeightReader& reader, std::size_t i, const Kern
                                            {hidden}};
   const std::size_t k[] = {hidden, queries, hidden, inner};
   const bool bias[] = {c.attention_bias, c.output_bias, c.feed_forward_bias, c.feed_forward_bias};
-  for (std::size_t p = 0; p < 4; ++p) {
-    if (family_->transposed)
-      for (const std::string& name : names[p]) reader.transpose(name + ".weight");
-    // Inputs come from a norm or are bounded by one: no channel is known to be large before a text was seen.
-    const std::vector<float> even(k[p], 1.0f);
-    *layer.products()[p] = load_any_linear(reader, names[p], rows[p], k[p], kernels, precision_, even, bias[p]);
-  }
+  if (family_->transposed)
+    for (const auto& product : names)
+      for (const std::string& name : product) reader.transpose(name + ".weight");
+  const auto load_products = [&](Precision precision, const std::array<std::vector<float>, 4>& input_sizes) {
+    for (std::size_t p = 0; p < 4; ++p)
+      *layer.products()[p] =
+          load_any_linear(reader, names[p], rows[p], k[p], kernels, precision, input_sizes[p], bias[p]);
+  };
+  if constexpr (std::is_same_v<T, float>)
+    if (probe) {
+      load_products(Precision::fp32, {});
+      return load_products(Precision::int8, probe->advance(layer));
+    }
+  load_products(precision_, {});
 }
 
 }  // namespace bert::inline BERT_ABI
