@@ -15,8 +15,9 @@ struct GenerateFlags {
   std::vector<std::string> stop;
   std::optional<std::size_t> num_beams;
   std::optional<float> temperature, top_p, min_p, repetition_penalty;
-  std::optional<std::size_t> max_new_tokens, top_k, no_repeat_ngram_size, look_ahead, sweeps, iterations, candidates,
-      num_return_sequences;
+  std::optional<std::size_t> max_new_tokens, top_k, no_repeat_ngram_size, look_ahead, sweeps, block, iterations,
+      candidates, num_return_sequences;
+  std::optional<std::string> ending;
   std::optional<std::uint64_t> seed;
 };
 
@@ -43,17 +44,20 @@ void check_masked_flags(const GenerateFlags& flags) {
   if (flags.num_beams || !flags.stop.empty())
     throw UsageError(concat(flags.num_beams ? "--num-beams" : "--stop",
                             " goes with causal models (GPT-2, Llama), not with one that fills masks"));
-  refuse(flags.look_ahead.has_value(), "--look-ahead", {"left-to-right", "gibbs", "next-sentence"});
+  refuse(flags.look_ahead.has_value(), "--look-ahead", {"left-to-right", "gibbs", "mask-predict", "next-sentence"});
   refuse(flags.sweeps.has_value(), "--sweeps", {"gibbs"});
   refuse(!flags.start.empty(), "--start", {"gibbs"});
+  refuse(flags.block.has_value(), "--block", {"mask-predict"});
   refuse(flags.iterations.has_value(), "--iterations", {"mask-predict"});
   refuse(flags.candidates.has_value(), "--candidates", {"next-sentence"});
   refuse(!flags.sentences.empty(), "--sentences", {"next-sentence"});
   refuse(flags.num_return_sequences.has_value(), "--num-return-sequences", {kAutocomplete});
+  refuse(flags.ending.has_value(), "--ending", {kAutocomplete});
   const bool writes = flags.temperature || flags.top_k || flags.top_p || flags.min_p || flags.repetition_penalty ||
                       flags.no_repeat_ngram_size || flags.seed || flags.max_new_tokens;
   if (flags.method == kAutocomplete && writes)
-    throw UsageError("--method autocomplete looks for the likeliest words: only --num-return-sequences goes with it");
+    throw UsageError(
+        "--method autocomplete looks for the likeliest words: only --num-return-sequences and --ending go with it");
   if (!flags.sentences.empty() && writes)
     throw UsageError("--sentences chooses among sentences that are there: flags of writing do not go with it");
 }
@@ -71,7 +75,7 @@ MaskedGenerationOptions options_of(const GenerateFlags& flags) {
   set(options.sampling.no_repeat_ngram_size, flags.no_repeat_ngram_size);
   set(options.max_new_tokens, flags.max_new_tokens), set(options.seed, flags.seed);
   set(options.look_ahead, flags.look_ahead), set(options.sweeps, flags.sweeps);
-  set(options.iterations, flags.iterations), set(options.candidates, flags.candidates);
+  set(options.block, flags.block), set(options.iterations, flags.iterations), set(options.candidates, flags.candidates);
   options.start_from_masks = flags.start == "masks";
   return options;
 }
@@ -82,7 +86,9 @@ void complete(const GenerateFlags& flags, const std::shared_ptr<const TextModel>
   const Autocomplete autocomplete(model);
   Session session(flags.common.threads);
   Progress progress(flags.common);
-  const AutocompleteOptions options = {.top_k = flags.num_return_sequences.value_or(AutocompleteOptions{}.top_k)};
+  AutocompleteOptions options;
+  options.top_k = flags.num_return_sequences.value_or(options.top_k);
+  options.ending = flags.ending.value_or(options.ending);
   for_each_text(flags.common, [&](const std::string& text) {
     const std::vector<Completion> completions = autocomplete(session, text, options);
     progress.step();
@@ -274,19 +280,21 @@ void add_generate(CLI::App& app) {
       ->allow_extra_args(false);
   command.add_option("--max-new-tokens", flags->max_new_tokens, "how many tokens follow (40)")->check(positive());
   add_sampling(command, *flags);
-  command.add_option("--look-ahead", flags->look_ahead, "left-to-right: masks behind the one that is filled (4)")
+  command.add_option("--look-ahead", flags->look_ahead, "masks behind the one or the block that is filled (4)")
       ->check(whole_number(0));
   command.add_option("--sweeps", flags->sweeps, "gibbs: how often each place is drawn again (5)")
       ->check(whole_number(0));
   command.add_option("--start", flags->start, "gibbs: what it begins with (left-to-right)")
       ->check(CLI::IsMember({"left-to-right", "masks"}));
-  command.add_option("--iterations", flags->iterations, "mask-predict: how often masks are filled (10)")
+  command.add_option("--block", flags->block, "mask-predict: places that are filled together (12)")->check(positive());
+  command.add_option("--iterations", flags->iterations, "mask-predict: how often each block is filled (6)")
       ->check(positive());
   command.add_option("--candidates", flags->candidates, "next-sentence: sentences to choose from (4)")
       ->check(positive());
   command.add_option("--sentences", flags->sentences, "next-sentence: choose a line of this file");
   command.add_option("--num-return-sequences", flags->num_return_sequences, "autocomplete: how many words (5)")
       ->check(positive());
+  command.add_option("--ending", flags->ending, "autocomplete: what stands behind the word (.)")->check(may_be_empty());
 }
 
 }  // namespace bert::cli

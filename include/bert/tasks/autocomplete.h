@@ -1,7 +1,7 @@
 // Autocomplete: the likeliest next words of a text, by a masked language model.
 //
-// A mask and a full stop are put behind the text. A word of m pieces is looked for behind m masks, its pieces filled
-// from left to right by a beam; its probability is the product of its pieces':
+// A mask and a full stop (or another ending) are put behind the text. A word of m pieces is looked for behind m masks,
+// its pieces filled from left to right by a beam; its probability is the product of its pieces':
 //   p(word) = p(piece 1 | text, m masks) p(piece 2 | text, piece 1, m - 1 masks) …
 // Only whole words compete: no punctuation, no bare pieces. docs/generation.md has the measurement behind the full
 // stop.
@@ -14,7 +14,7 @@ struct AutocompleteOptions {
   std::size_t top_k = 5;
   std::size_t max_pieces = 2;  ///< words of more pieces of the vocabulary are not found
   std::size_t beam = 8;        ///< beginnings that are gone on with
-  bool full_stop = true;       ///< behind the masks; false: the text ends there
+  std::string ending = ".";    ///< what stands behind the word; may be empty
 };
 
 struct Completion {
@@ -39,15 +39,17 @@ class Autocomplete {
     std::vector<std::int32_t> pieces;
     float score;  // the probability's logarithm
   };
+  struct Around {
+    std::vector<std::int32_t> prompt, ending;
+  };
   enum Kind : std::uint8_t { other, begins, continues };
 
   std::uint8_t kind_of(std::int32_t id, std::int32_t word) const;
-  std::vector<Word> words_of(Session& session, const std::vector<std::int32_t>& prompt, std::size_t pieces,
+  std::vector<Word> words_of(Session& session, const Around& around, std::size_t pieces,
                              const AutocompleteOptions& options) const;
   void extend(const Word& begin, Kind kind, std::span<float> logits, std::size_t most, std::vector<Word>& words) const;
 
   MaskedText masked_;
-  std::int32_t full_stop_;
   std::vector<std::uint8_t> kinds_;  // by id
 };
 
@@ -65,12 +67,8 @@ BERT_INLINE Autocomplete::Autocomplete(const std::filesystem::path& model, const
 
 BERT_INLINE Autocomplete::Autocomplete(std::shared_ptr<const TextModel> model) : masked_(std::move(model)) {
   const Tokenizer& tokenizer = masked_.model().tokenizer;
-  const auto first_id = [&](std::string_view text) {
-    const std::vector<std::int32_t> ids = tokenizer.encode(text, {.add_special_tokens = false}).ids;
-    return ids.empty() ? masked_.mask() : ids[0];
-  };
-  full_stop_ = first_id(".");
-  const std::int32_t word = first_id("a");
+  const std::vector<std::int32_t> ids = tokenizer.encode("a", {.add_special_tokens = false}).ids;
+  const std::int32_t word = ids.empty() ? masked_.mask() : ids[0];
   kinds_.assign(masked_.vocab_size(), other);
   for (std::size_t id = 0; id < kinds_.size(); ++id)
     if (masked_.may_write(static_cast<std::int32_t>(id))) kinds_[id] = kind_of(static_cast<std::int32_t>(id), word);
@@ -98,10 +96,12 @@ BERT_INLINE std::vector<Completion> Autocomplete::operator()(Session& session, s
   const FloatEnvironment environment;
   if (options.top_k == 0 || options.max_pieces == 0 || options.beam == 0)
     fail("top_k, max_pieces and beam are 1 or more");
-  const std::vector<std::int32_t> prompt = masked_.prompt(text, options.max_pieces + options.full_stop);
+  const std::vector<std::int32_t> ending =
+      masked_.model().tokenizer.encode(options.ending, {.add_special_tokens = false}).ids;
+  const std::vector<std::int32_t> prompt = masked_.prompt(text, options.max_pieces + ending.size());
   std::vector<Word> words;
   for (std::size_t pieces = 1; pieces <= options.max_pieces; ++pieces)
-    for (Word& word : words_of(session, prompt, pieces, options)) words.push_back(std::move(word));
+    for (Word& word : words_of(session, {prompt, ending}, pieces, options)) words.push_back(std::move(word));
   keep_best(words, options.top_k);
   std::vector<Completion> completions;
   while (text.ends_with(' ')) text.remove_suffix(1);
@@ -116,19 +116,18 @@ BERT_INLINE std::vector<Completion> Autocomplete::operator()(Session& session, s
 }
 
 /// Words of so many pieces: one forward pass for each piece, of all beginnings together.
-BERT_INLINE std::vector<Autocomplete::Word> Autocomplete::words_of(Session& session,
-                                                                   const std::vector<std::int32_t>& prompt,
+BERT_INLINE std::vector<Autocomplete::Word> Autocomplete::words_of(Session& session, const Around& around,
                                                                    std::size_t pieces,
                                                                    const AutocompleteOptions& options) const {
   std::vector<Word> beam = {{{}, 0}};
   for (std::size_t filled = 0; filled < pieces; ++filled) {
     std::vector<MaskedText::Query> queries;
     for (const Word& begin : beam) {
-      std::vector<std::int32_t> ids = prompt;
+      std::vector<std::int32_t> ids = around.prompt;
       ids.insert(ids.end(), begin.pieces.begin(), begin.pieces.end());
       ids.insert(ids.end(), pieces - filled, masked_.mask());
-      if (options.full_stop) ids.push_back(full_stop_);
-      queries.push_back({masked_.wrapped(ids), {masked_.before() + prompt.size() + filled}});
+      ids.insert(ids.end(), around.ending.begin(), around.ending.end());
+      queries.push_back({masked_.wrapped(ids), {masked_.before() + around.prompt.size() + filled}});
     }
     const std::size_t most = filled + 1 < pieces ? options.beam : options.top_k;
     std::vector<Word> longer;

@@ -2,8 +2,8 @@
 //
 //   left_to_right   the leftmost of a block of masks is filled, the block moves on
 //   gibbs           every place is drawn again, given all others, in a random order (Wang and Cho 2019, section 3.1)
-//   mask_predict    all masks are filled at once; the least certain are masked again, fewer each time
-//                   (Ghazvininejad et al. 2019, section 3.2)
+//   mask_predict    all masks of a block are filled at once; the least certain are masked again, fewer each time
+//                   (Ghazvininejad et al. 2019, section 3.2; there the block is the whole text)
 //   next_sentence   several sentences from left to right; the next-sentence head chooses one (NSP; Devlin et al. 2019)
 //
 // A draw is a function of (seed, sweep, place, variant): the same whatever the batch, threads and instruction set. To
@@ -27,10 +27,11 @@ struct MaskedGenerationOptions {
   std::size_t max_new_tokens = 40;
   SamplingOptions sampling = {.top_k = 50, .no_repeat_ngram_size = 3};
   std::uint64_t seed = 0;
-  std::size_t look_ahead = 4;            ///< left_to_right: masks behind the one that is filled
+  std::size_t look_ahead = 4;            ///< left_to_right, mask_predict: masks behind those that are filled
   std::size_t sweeps = 5;                ///< gibbs: how often each place is drawn again
   bool start_from_masks = false;         ///< gibbs: not from what left_to_right writes
-  std::size_t iterations = 10;           ///< mask_predict
+  std::size_t block = 12;                ///< mask_predict: how many places at once, block after block
+  std::size_t iterations = 6;            ///< mask_predict: how often each block is filled
   std::size_t candidates = 4;            ///< next_sentence: how many to choose from
   std::size_t max_sentence_tokens = 30;  ///< next_sentence: a sentence ends here at the latest
 };
@@ -91,6 +92,7 @@ class MaskedGenerator {
   void left_to_right(Run& run, std::span<Draft> drafts, bool one_sentence) const;
   void gibbs(Run& run, std::span<Draft> drafts) const;
   void mask_predict(Run& run, std::span<Draft> drafts) const;
+  void refine(Run& run, std::span<Draft> drafts, std::size_t first, std::size_t end, std::size_t t) const;
   void next_sentence(Run& run, std::span<Draft> drafts) const;
   void add_best_sentence(Run& run, Draft& draft) const;
 
@@ -182,6 +184,7 @@ BERT_INLINE void MaskedGenerator::check(const MaskedGenerationOptions& options) 
     if (value == 0) fail(name, " is 0: give 1 or more");
   };
   positive(options.max_new_tokens, "max_new_tokens");
+  positive(options.block, "block");
   positive(options.iterations, "iterations");
   positive(options.candidates, "candidates");
   positive(options.max_sentence_tokens, "max_sentence_tokens");
@@ -256,34 +259,41 @@ BERT_INLINE void MaskedGenerator::gibbs(Run& run, std::span<Draft> drafts) const
 }
 
 BERT_INLINE void MaskedGenerator::mask_predict(Run& run, std::span<Draft> drafts) const {
-  const std::size_t places = run.options.max_new_tokens, iterations = run.options.iterations;
+  const std::size_t places = run.options.max_new_tokens;
   for (Draft& draft : drafts) draft.certainty.assign(places, 0);
-  for (std::size_t t = 0; t < iterations; ++t) {
-    const std::size_t masks = places * (iterations - t) / iterations;  // n of the paper's equation 4
-    if (masks == 0) break;
-    std::vector<MaskedText::Query> queries;
-    std::vector<std::vector<std::size_t>> masked;  // of each draft, ascending
-    for (Draft& draft : drafts) {
-      std::vector<std::size_t>& chosen = masked.emplace_back(places);
-      std::iota(chosen.begin(), chosen.end(), std::size_t{0});
-      std::stable_sort(chosen.begin(), chosen.end(),
-                       [&](std::size_t a, std::size_t b) { return draft.certainty[a] < draft.certainty[b]; });
-      chosen.resize(masks);
-      std::sort(chosen.begin(), chosen.end());
-      for (const std::size_t place : chosen) draft.places[place] = masked_.mask();
-      queries.push_back(query(draft, places, chosen));
-    }
-    masked_.run(run.session, queries, [&](std::size_t q, std::size_t n, std::span<float> logits) {
-      Draft& draft = drafts[q];
-      const std::size_t place = masked[q][n];
-      const std::int32_t id = draft.places[place] = draw(run, draft, place, t, logits);
-      const float own = logits[static_cast<std::size_t>(id)];
-      float log_sum = 0;
-      masked_.model().kernels().softmax({logits.data(), logits.size(), &log_sum});
-      draft.certainty[place] = own - log_sum;
-    });
-    for (const Draft& draft : drafts) watch(run, draft, places);
+  for (std::size_t first = 0, end = 0; first < places; first = end) {
+    end = std::min(places, first + run.options.block);
+    for (std::size_t t = 0; t < run.options.iterations; ++t) refine(run, drafts, first, end, t);
   }
+}
+
+/// Iteration t on the places [first, end): fills as many of the least certain as equation 4 of the paper says.
+BERT_INLINE void MaskedGenerator::refine(Run& run, std::span<Draft> drafts, std::size_t first, std::size_t end,
+                                         std::size_t t) const {
+  const std::size_t masks = (end - first) * (run.options.iterations - t) / run.options.iterations;
+  std::vector<MaskedText::Query> queries;
+  std::vector<std::vector<std::size_t>> masked;  // of each draft, ascending
+  for (Draft& draft : drafts) {
+    std::vector<std::size_t>& chosen = masked.emplace_back(end - first);
+    std::iota(chosen.begin(), chosen.end(), first);
+    std::stable_sort(chosen.begin(), chosen.end(),
+                     [&](std::size_t a, std::size_t b) { return draft.certainty[a] < draft.certainty[b]; });
+    chosen.resize(masks);
+    std::sort(chosen.begin(), chosen.end());
+    for (const std::size_t place : chosen) draft.places[place] = masked_.mask();
+    queries.push_back(query(draft, std::min(draft.places.size(), end + run.options.look_ahead), chosen));
+  }
+  if (masks == 0) return;
+  masked_.run(run.session, queries, [&](std::size_t q, std::size_t n, std::span<float> logits) {
+    Draft& draft = drafts[q];
+    const std::size_t place = masked[q][n];
+    const std::int32_t id = draft.places[place] = draw(run, draft, place, t, logits);
+    const float own = logits[static_cast<std::size_t>(id)];
+    float log_sum = 0;
+    masked_.model().kernels().softmax({logits.data(), logits.size(), &log_sum});
+    draft.certainty[place] = own - log_sum;
+  });
+  for (const Draft& draft : drafts) watch(run, draft, end);
 }
 
 BERT_INLINE void MaskedGenerator::next_sentence(Run& run, std::span<Draft> drafts) const {
