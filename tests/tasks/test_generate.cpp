@@ -91,7 +91,7 @@ TEST_CASE("what is written does not depend on the prompts beside it, the threads
       options.sampling = {.temperature = temperature, .top_k = 40, .top_p = 0.95f};
       std::vector<std::string> expected;
       for (const KernelTable<float>* kernels : all_kernels()) {
-        const Generator generator(folder(), {.threads = 2, .isa = kernels->name});
+        const Generator generator(folder(), {.threads = 2, .isa = kernels->name, .precision = {}});
         Session session(2), single(1);
         const auto together = texts(generator(session, prompts, options));
         std::vector<std::string> alone;

@@ -10,8 +10,8 @@ namespace bert::inline BERT_ABI {
 struct BeamOptions {
   std::size_t beams = 4;  // B
   std::size_t max_new_tokens = 40;
-  float length_penalty = 1;        // a text's log probability is divided by (its new tokens)^penalty: 0, 0.5, 1 or 2
-  std::vector<std::int32_t> ends;  // ids that end a text
+  float length_penalty = 1;  // a text's log probability is divided by (its new tokens)^penalty: 0, 0.5, 1 or 2
+  std::vector<std::int32_t> ends = {};  // ids that end a text
 };
 
 /// The new ids after `prompt`, an ending one included, and their log probability over length^penalty. Of equal scores

@@ -16,8 +16,8 @@ struct GenerationOptions {
   std::size_t max_new_tokens = 40;             ///< at most, and at most to the model's window
   SamplingOptions sampling{.temperature = 0};  ///< temperature 0: the likeliest token every time
   std::uint64_t seed = 0;
-  std::size_t num_beams = 1;      ///< above 1: beam search, which looks at temperature 0 only
-  std::vector<std::string> stop;  ///< texts that end a continuation, which ends before them
+  std::size_t num_beams = 1;           ///< above 1: beam search, which looks at temperature 0 only
+  std::vector<std::string> stop = {};  ///< texts that end a continuation, which ends before them
 };
 
 struct Generation {
