@@ -14,6 +14,7 @@ namespace bert::inline BERT_ABI {
 template <class Trunk>
 class WithHeads : public Trunk::Interface {
  public:
+  using Trunk::Interface::forward;  // a causal one has two
   using T = typename Trunk::Scalar;
   using Output = ModelOutput<T>;
 
