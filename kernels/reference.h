@@ -82,6 +82,74 @@ void attention(const AttentionArgs<T>& args) {
   }
 }
 
+inline std::size_t cache_size(std::size_t capacity, std::size_t head_size) { return 2 * capacity * head_size; }
+
+template <class T>
+void cache(const CacheArgs<T>& args) {  // keys [capacity, D], then values
+  T* keys = args.cache + args.first * args.head_size;
+  for (std::size_t r = 0; r < args.rows; ++r)
+    for (std::size_t d = 0; d < args.head_size; ++d) {
+      keys[r * args.head_size + d] = args.k[r * args.stride + d];
+      keys[(args.capacity + r) * args.head_size + d] = args.v[r * args.stride + d];
+    }
+}
+
+template <class T>
+void causal_attention(const CausalAttentionArgs<T>& args) {
+  const T *keys = args.cache, *values = keys + args.capacity * args.head_size;
+  const std::size_t length = args.first + args.rows;
+  for (std::size_t i = 0; i < args.rows; ++i) {
+    const std::size_t seen = args.first + i + 1;
+    T* p = args.probabilities ? args.probabilities + i * length : args.scratch;  // [seen], then zeros
+    for (std::size_t j = 0; j < length; ++j) p[j] = 0;
+    for (std::size_t j = 0; j < seen; ++j) {
+      for (std::size_t d = 0; d < args.head_size; ++d)
+        p[j] += args.q[i * args.stride + d] * keys[j * args.head_size + d];
+      p[j] *= args.scale;
+    }
+    softmax<T>({p, seen, nullptr});
+    for (std::size_t d = 0; d < args.head_size; ++d) {
+      T sum = 0;
+      for (std::size_t j = 0; j < seen; ++j) sum += p[j] * values[j * args.head_size + d];
+      args.out[i * args.out_stride + d] = sum;
+    }
+  }
+}
+
+template <class T>
+void rotate(const RotateArgs<T>& args) {
+  const std::size_t half = args.head_size / 2;
+  for (std::size_t r = 0; r < args.rows; ++r)
+    for (std::size_t h = 0; h < args.heads; ++h)
+      for (std::size_t i = 0; i < half; ++i) {
+        T* x = args.x + r * args.stride + h * args.head_size + i;
+        const std::size_t at = static_cast<std::size_t>(args.positions[r]) * half + i;
+        const T a = x[0], b = x[half];
+        x[0] = a * args.cosine[at] - b * args.sine[at];
+        x[half] = b * args.cosine[at] + a * args.sine[at];
+      }
+}
+
+template <class T>
+void gate(const GateArgs<T>& args) {
+  for (std::size_t r = 0; r < args.rows; ++r)
+    for (std::size_t i = 0; i < args.columns; ++i) {
+      T* x = args.x + r * args.stride + i;
+      *x = activation(args.activation, *x) * x[args.columns];
+    }
+}
+
+template <class T>
+void rms_norm(const LayerNormArgs<T>& args) {
+  for (std::size_t r = 0; r < args.rows; ++r) {
+    const T* x = args.x + r * args.x_stride;
+    T mean = 0;
+    for (std::size_t i = 0; i < args.columns; ++i) mean += x[i] * x[i] / T(args.columns);
+    for (std::size_t i = 0; i < args.columns; ++i)
+      args.y[r * args.y_stride + i] = x[i] / std::sqrt(mean + args.eps) * args.gamma[i];
+  }
+}
+
 template <class T>
 void layer_norm(const LayerNormArgs<T>& args) {
   for (std::size_t r = 0; r < args.rows; ++r) {
@@ -147,15 +215,31 @@ double peak(std::size_t rounds, T* sink) {
 
 template <class T>
 const KernelTable<T>& table() {
-  static constexpr KernelTable<T> entries = {"reference",       1,
-                                             pack<T>,           gemm<T>,
-                                             attention_scratch, attention<T>,
-                                             layer_norm<T>,     embed<T>,
-                                             activate<T>,       softmax<T>,
-                                             pool<T>,           dot<T>,
-                                             map<T, std::exp>,  map<T, std::erf>,
-                                             map<T, std::tanh>, map<T, std::log>,
-                                             peak<T>,           nullptr};
+  static constexpr KernelTable<T> entries = {"reference",
+                                             1,
+                                             pack<T>,
+                                             gemm<T>,
+                                             attention_scratch,
+                                             attention<T>,
+                                             cache_size,
+                                             attention_scratch,
+                                             cache<T>,
+                                             causal_attention<T>,
+                                             rotate<T>,
+                                             gate<T>,
+                                             layer_norm<T>,
+                                             rms_norm<T>,
+                                             embed<T>,
+                                             activate<T>,
+                                             softmax<T>,
+                                             pool<T>,
+                                             dot<T>,
+                                             map<T, std::exp>,
+                                             map<T, std::erf>,
+                                             map<T, std::tanh>,
+                                             map<T, std::log>,
+                                             peak<T>,
+                                             nullptr};
   return entries;
 }
 

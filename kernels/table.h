@@ -68,7 +68,54 @@ struct AttentionArgs {
   T* scratch;                      // attention_scratch(length, head_size) elements, 64-byte aligned
 };
 
+/// Keys and values of one head of one sequence that later queries will read, kept as products read them: rows [first,
+/// first + rows) of k and v go into the cache, cache_size(capacity, head_size) elements, 64-byte aligned. Rows are put
+/// in from 0 upward; what was put in from `first` on is replaced.
+template <class T>
+struct CacheArgs {
+  const T *k, *v;      // [rows, D]
+  std::size_t stride;  // of k and v
+  std::size_t first, rows, head_size, capacity;
+  T* cache;
+};
+
+/// One head of a causal model: queries at positions [first, first + rows) of a sequence, of which the one at position p
+/// sees the keys 0 to p in the cache. out = softmax(scale q k^T) v. A row's bits do not depend on which rows come with
+/// it, nor on the capacity (numerics rule 8).
+template <class T>
+struct CausalAttentionArgs {
+  const T* q;  // [rows, D]
+  std::size_t stride;
+  const T* cache;  // of at least first + rows tokens
+  T* out;          // [rows, D]
+  std::size_t out_stride;
+  std::size_t first, rows, head_size, capacity;
+  T scale;           // 1 / sqrt(D)
+  T* probabilities;  // [rows, first + rows] or null
+  T* scratch;        // causal_scratch(first + rows, head_size) elements, 64-byte aligned
+};
+
+/// Rotary positions (Su et al. 2021, in the layout of transformers/models/llama/modeling_llama.py): of each head's D
+/// elements, i and i + D/2 are turned by the angle of their row's position.
+template <class T>
+struct RotateArgs {
+  T* x;  // [rows, heads * D]
+  std::size_t stride;
+  const T *cosine, *sine;         // [positions, D/2]
+  const std::int32_t* positions;  // [rows]
+  std::size_t rows, heads, head_size;
+};
+
+/// x[i] = activation(x[i]) * x[columns + i] for i in [0, columns), row by row: a gated linear unit (Shazeer 2020).
+template <class T>
+struct GateArgs {
+  T* x;  // [rows, 2 * columns]
+  std::size_t stride, rows, columns;
+  Activation activation;
+};
+
 /// y = (x - mean) / sqrt(variance + eps) * gamma + beta, row by row. Ba et al. 2016. y may be x.
+/// As RMSNorm (Zhang and Sennrich 2019): y = x / sqrt(mean(x^2) + eps) * gamma; beta is not read.
 template <class T>
 struct LayerNormArgs {
   const T* x;
@@ -177,7 +224,14 @@ struct KernelTable {
   void (*gemm)(const GemmArgs<T>&);
   std::size_t (*attention_scratch)(std::size_t length, std::size_t head_size);  // elements
   void (*attention)(const AttentionArgs<T>&);
+  std::size_t (*cache_size)(std::size_t capacity, std::size_t head_size);    // elements, a multiple of 16
+  std::size_t (*causal_scratch)(std::size_t length, std::size_t head_size);  // elements
+  void (*cache)(const CacheArgs<T>&);
+  void (*causal_attention)(const CausalAttentionArgs<T>&);
+  void (*rotate)(const RotateArgs<T>&);
+  void (*gate)(const GateArgs<T>&);
   void (*layer_norm)(const LayerNormArgs<T>&);
+  void (*rms_norm)(const LayerNormArgs<T>&);
   void (*embed)(const EmbedArgs<T>&);
   void (*activate)(Activation, T* x, std::size_t count);
   void (*softmax)(const SoftmaxArgs<T>&);

@@ -17,6 +17,10 @@ template class Heads<float>;
 template class Heads<double>;
 template class EncoderModel<float>;
 template class EncoderModel<double>;
+template class DecoderModel<float>;
+template class DecoderModel<double>;
 template class WithHeads<EncoderModel<float>>;
 template class WithHeads<EncoderModel<double>>;
+template class CausalWithHeads<DecoderModel<float>>;
+template class CausalWithHeads<DecoderModel<double>>;
 }  // namespace bert::inline BERT_ABI

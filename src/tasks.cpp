@@ -12,9 +12,14 @@
 #include <bert/quant/calibration.h>
 #include <bert/quant/quantize_model.h>
 #include <bert/tasks/answer.h>
+#include <bert/tasks/autocomplete.h>
 #include <bert/tasks/classify.h>
 #include <bert/tasks/embed.h>
 #include <bert/tasks/fill_mask.h>
+#include <bert/tasks/generate.h>
+#include <bert/tasks/masked_generation.h>
+#include <bert/tasks/masked_text.h>
 #include <bert/tasks/next_sentence.h>
 #include <bert/tasks/pseudo_perplexity.h>
+#include <bert/tasks/sampling.h>
 #include <bert/tasks/tag.h>

@@ -34,6 +34,8 @@ BASE_MODEL = {
     "distilbert": ("distilbert.", ("embeddings.", "transformer.")),
     "electra": ("electra.", ("embeddings.", "embeddings_project.", "encoder.")),
     "albert": ("albert.", ("embeddings.", "encoder.", "pooler.")),
+    "gpt2": ("transformer.", ("wte.", "wpe.", "h.", "ln_f.")),
+    "llama": ("model.", ("embed_tokens.", "layers.", "norm.")),
 }
 # Family -> copies that a tied decoder's checkpoint may hold, and what they are tied to.
 TIED = {
@@ -51,7 +53,16 @@ TIED = {
         "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
         "predictions.decoder.bias": "predictions.bias",
     },
+    "gpt2": {"lm_head.weight": "transformer.wte.weight"},
+    "llama": {"lm_head.weight": "model.embed_tokens.weight"},
 }
+BUFFERS = (
+    "embeddings.position_ids",
+    "embeddings.token_type_ids",
+    ".attn.bias",
+    ".attn.masked_bias",
+    "rotary_emb.inv_freq",
+)
 
 
 class ConversionError(Exception):
@@ -178,7 +189,7 @@ def read_weights(folder):
 
 def canonical_name(name, model_type):
     """The name Hugging Face writes today; None for buffers that every program can make itself."""
-    if name.endswith(("embeddings.position_ids", "embeddings.token_type_ids")):
+    if name.endswith(BUFFERS):
         return None
     name = re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name)
     name = re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name)
@@ -194,7 +205,7 @@ def canonical_tensors(tensors, config):
             raise ConversionError(f"two tensors are named {new} once old names are brought up to date")
         if new is not None:
             renamed[new] = tensor
-    if config.get("tie_word_embeddings", True) is not False:  # the decoder's copies of what it is tied to
+    if config.get("tie_word_embeddings", model_type != "llama") is not False:  # the decoder's copies of what it is tied to
         for copy, original in TIED.get(model_type, {}).items():
             if copy in renamed and original not in renamed:
                 renamed[original] = renamed.pop(copy)

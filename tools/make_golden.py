@@ -4,6 +4,9 @@
     tools/make_golden.py tokenizer [--shared ../shared]     tests/golden/tokenizer, by Hugging Face `tokenizers`
     tools/make_golden.py sentencepiece                      tests/golden/sentencepiece (golden_sentencepiece.py)
     tools/make_golden.py pipelines                          tests/golden/pipelines, by Hugging Face's pipelines
+    tools/make_golden.py generation                         tests/golden/generation.json, by transformers' generate()
+    tools/make_golden.py llama                              tests/golden/llama/float64.safetensors, by transformers
+    tools/make_golden.py sampling                           tests/golden/sampling.json, by transformers' logits processors
 
 tokenizer writes (needs pip install tokenizers):
     vocab.txt         a small vocabulary, made here
@@ -14,6 +17,13 @@ tokenizer writes (needs pip install tokenizers):
 
 pipelines writes (needs torch, transformers) random models with the small vocabulary above, and what pipelines say of texts:
     classify, tag, answer   a Hugging Face folder each, with `expected.json`: a list of [arguments of bert, its JSON lines]
+
+generation (torch, transformers): new ids after prompts of the golden causal models in float64, greedily and by beam search.
+
+llama (torch, transformers): transformers computes RMSNorm, softmax and the cosines of rotary positions in float32 even in a
+model of float64, which leaves 2e-6. Here they are exact; angles are rounded to float32, as its weights were trained with.
+sampling writes (needs torch, transformers) rows of logits with previous ids and, for options of generate() in its own order, the ids
+    that are left with their probabilities in float64; or null where nothing is left
 """
 import argparse
 import hashlib
@@ -291,6 +301,116 @@ def make_sentencepiece_golden(args):
     golden_sentencepiece.make(args)
 
 
+# -------------------------------------------------------------------------------------------------------------- llama
+
+
+def make_llama_golden(args):
+    import torch
+    from safetensors.torch import save_file
+    from transformers import AutoModelForCausalLM
+    from transformers.models.llama import modeling_llama
+
+    def norm(self, x):
+        return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.variance_epsilon))
+
+    def angles(self, x, position_ids):
+        exact = (position_ids[..., None].float() * self.inv_freq.float()).double()
+        exact = torch.cat((exact, exact), dim=-1)
+        return exact.cos().float().double(), exact.sin().float().double()
+
+    softmax = torch.nn.functional.softmax
+    torch.nn.functional.softmax = lambda x, dim, dtype=None: softmax(x, dim=dim)
+    modeling_llama.LlamaRMSNorm.forward = norm
+    modeling_llama.LlamaRotaryEmbedding.forward = angles
+    folder = PROJECT / "tests/golden/llama"
+    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").double().eval()
+    tensors = {}
+    for i, sequence in enumerate(json.loads((folder / "inputs.json").read_text())):
+        with torch.no_grad():
+            out = model(torch.tensor([sequence["input_ids"]]), output_hidden_states=True, output_attentions=True)
+        tensors |= {f"{i}.hidden_states.{layer}": states[0] for layer, states in enumerate(out.hidden_states)}
+        tensors |= {f"{i}.attentions.{layer}": p[0] for layer, p in enumerate(out.attentions)}
+        tensors[f"{i}.logits"] = out.logits[0]
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "float64.safetensors")
+
+
+# ----------------------------------------------------------------------------------------------------------- sampling
+
+SAMPLING = [
+    {}, {"temperature": 0.5}, {"temperature": 3.0}, {"temperature": 0.001}, {"top_k": 1}, {"top_k": 7}, {"top_k": 1000},
+    {"top_p": 0.5}, {"top_p": 0.95}, {"top_p": 0.01}, {"top_p": 0.9, "temperature": 2.0}, {"top_k": 6, "top_p": 0.8},
+    {"min_p": 0.1}, {"min_p": 1.0}, {"min_p": 0.05, "temperature": 1.5, "top_p": 0.97}, {"repetition_penalty": 1.3},
+    {"repetition_penalty": 0.7}, {"no_repeat_ngram_size": 1}, {"no_repeat_ngram_size": 2}, {"no_repeat_ngram_size": 3},
+    {"no_repeat_ngram_size": 9},
+    {"repetition_penalty": 1.2, "no_repeat_ngram_size": 2, "temperature": 0.7, "top_k": 12, "top_p": 0.9, "min_p": 0.08},
+]
+
+
+def sampling_rows():
+    """Logits that are float32 exactly, with previous ids: spread, flat, with ties, few."""
+    import numpy
+    rng = numpy.random.default_rng(7)
+    for row, (size, spread, previous) in enumerate([(40, 3.0, [3, 9, 4, 3, 9, 7, 3, 9]), (33, 0.2, [0, 1, 0, 1, 0]), (40, 8.0, []),
+                                                    (4, 1.0, [2, 2]), (1, 1.0, [])]):  # fmt: skip
+        logits = (rng.standard_normal(size) * spread).astype(numpy.float32)
+        if row == 2:
+            logits = numpy.round(logits / 4).astype(numpy.float32)  # many that are equal
+        yield {"logits": [float(x) for x in logits], "previous": previous}
+
+
+def make_sampling_golden(args):
+    import torch
+    import transformers
+
+    def warp(row, options):
+        model = transformers.GPT2LMHeadModel(transformers.GPT2Config(n_layer=1, n_head=1, n_embd=4, vocab_size=8))
+        config = transformers.GenerationConfig(do_sample=True, **({"top_k": 0} | options))
+        processors = model._get_logits_processor(config, input_ids_seq_length=len(row["previous"]), logits_processor=[])
+        scores = processors(torch.tensor([row["previous"]], dtype=torch.long), torch.tensor([row["logits"]], dtype=torch.float64))[0]
+        if bool(torch.isneginf(scores).all()):
+            return None
+        return [[i, float(p)] for i, p in enumerate(scores.softmax(-1)) if not bool(torch.isneginf(scores[i]))]
+
+    def skip(row, options):  # torch orders equal logits as it likes, and what is equal to the last decimal is nobody's to say
+        return len(set(row["logits"])) < len(row["logits"]) and "top_p" in options
+
+    rows = [row | {"cases": [[options, warp(row, options)] for options in SAMPLING if not skip(row, options)]} for row in sampling_rows()]
+    lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
+    made_by = "transformers " + transformers.__version__
+    (PROJECT / "tests/golden/sampling.json").write_text(f'{{"made_by": "{made_by}", "rows": [\n{lines}\n]}}\n')
+
+
+# --------------------------------------------------------------------------------------------------------- generation
+
+
+def make_generation_golden(args):
+    import torch
+    import transformers
+    transformers.utils.logging.set_verbosity_error()
+    cases = []
+    for name in ("gpt2", "llama"):
+        folder = PROJECT / "tests/golden" / name
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").double().eval()
+        for sequence in json.loads((folder / "inputs.json").read_text())[1:]:
+            ids = torch.tensor([sequence["input_ids"]])
+
+            def generate(beams, ends, count):
+                config = transformers.GenerationConfig(do_sample=False, num_beams=beams, max_new_tokens=count, eos_token_id=ends,
+                                                       pad_token_id=0, early_stopping=False, length_penalty=1.0)  # fmt: skip
+                with torch.no_grad():
+                    out = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+                return out[0, ids.shape[1] :].tolist()
+
+            greedy = generate(1, None, 24)
+            for beams, ends in ((1, []), (3, []), (4, greedy[3:4]), (2, greedy[1:3]), (3, [7, 150])):
+                new = generate(beams, ends or None, 24)
+                if ends and any(end in new for end in ends):  # what follows the end is padding
+                    new = new[: min(new.index(end) for end in ends if end in new) + 1]
+                cases.append({"model": name, "prompt": ids[0].tolist(), "beams": beams, "ends": ends, "new": new})
+    lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
+    (PROJECT / "tests/golden/generation.json").write_text(f"[\n{lines}\n]\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(required=True)
@@ -299,6 +419,9 @@ def main():
     tokenizer.add_argument("--shared", help="the shared data folder")
     tokenizer.set_defaults(make=make_tokenizer_golden)
     kinds.add_parser("pipelines").set_defaults(make=make_pipelines_golden)
+    kinds.add_parser("generation").set_defaults(make=make_generation_golden)
+    kinds.add_parser("llama").set_defaults(make=make_llama_golden)
+    kinds.add_parser("sampling").set_defaults(make=make_sampling_golden)
     args = parser.parse_args()
     args.make(args)
 

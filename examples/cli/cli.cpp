@@ -229,6 +229,11 @@ void print(std::string_view line) {
   if (!written) throw PrintError(concat("cannot write to standard output: ", std::strerror(errno)));
 }
 
+void print_part(std::string_view part) {
+  if (std::fwrite(part.data(), 1, part.size(), stdout) != part.size() || std::fflush(stdout) != 0)
+    throw PrintError(concat("cannot write to standard output: ", std::strerror(errno)));
+}
+
 void print_heading(const Common& common, std::string_view text) {
   if (common.texts.size() != 1 || common.texts[0] == "-") print(text);
 }

@@ -140,6 +140,8 @@ void check_window(std::size_t length, const ModelConfig& config);
 
 /// A line to stdout, at once.
 void print(std::string_view line);
+/// A part of a line to stdout, at once.
+void print_part(std::string_view part);
 /// For people, when there are several inputs: the text above its result.
 void print_heading(const Common& common, std::string_view text);
 

@@ -15,6 +15,7 @@ void add_classify(CLI::App& app);
 void add_rerank(CLI::App& app);
 void add_tag(CLI::App& app);
 void add_answer(CLI::App& app);
+void add_generate(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_detokenize(CLI::App& app);
 void add_forward(CLI::App& app);
@@ -29,13 +30,28 @@ void add_train_tokenizer(CLI::App& app);
 void add_verify(CLI::App& app);
 
 constexpr Register kCommands[] = {
-    add_fill_mask, add_next_sentence, add_pseudo_perplexity,
-    add_embed,     add_similarity,    add_search,
-    add_classify,  add_rerank,        add_tag,
-    add_answer,    add_tokenize,      add_detokenize,
-    add_forward,   add_attention,     add_info,
-    add_bench,     add_quantize,      add_train_tokenizer,
-    add_pretrain,  add_finetune,      add_evaluate,
+    add_fill_mask,
+    add_next_sentence,
+    add_pseudo_perplexity,
+    add_embed,
+    add_similarity,
+    add_search,
+    add_classify,
+    add_rerank,
+    add_tag,
+    add_answer,
+    add_generate,
+    add_tokenize,
+    add_detokenize,
+    add_forward,
+    add_attention,
+    add_info,
+    add_bench,
+    add_quantize,
+    add_train_tokenizer,
+    add_pretrain,
+    add_finetune,
+    add_evaluate,
     add_verify,
 };
 

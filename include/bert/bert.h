@@ -12,3 +12,7 @@
 #include <bert/tasks/classify.h>
 #include <bert/tasks/tag.h>
 #include <bert/tasks/answer.h>
+#include <bert/tasks/sampling.h>
+#include <bert/tasks/generate.h>
+#include <bert/tasks/autocomplete.h>
+#include <bert/tasks/masked_generation.h>

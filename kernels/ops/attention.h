@@ -4,7 +4,7 @@
 // full-row softmax kept unnormalised, values by the GEMM tile again, and one multiplication by 1 / sum at the head's D
 // outputs. No [S, S] matrix exists unless the caller asks for the probabilities. There is no mask: a batch holds no
 // padding. Queries and scores of a strip lie as the tile reads them, [columns / k_block][gemm_rows][k_block], so
-// nothing is copied in between.
+// nothing is copied in between. Causal models: causal.h.
 
 inline std::size_t round_up(std::size_t n, std::size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
@@ -34,16 +34,16 @@ inline void pack_values(const AttentionArgs<float>& args, float* packed) {
       }
 }
 
-/// c [rows, N] = a [rows, K] b for a strip `a`; c's column n lies at n / k_block * c_block + n % k_block. Padded: c has
-/// room for whole panels.
-inline void multiply_strip(const float* a, std::size_t rows, const float* packed, std::size_t k, float* c,
-                           std::size_t c_stride, std::size_t c_block, std::size_t n, bool padded) {
+/// c [rows, N] = a [rows, K] b for a strip `a`; c's column n lies at n / k_block * c_block + n % k_block. b's panels
+/// are `depth` deep, of which the first K count. Padded: c has room for whole panels.
+inline void multiply_strip(const float* a, std::size_t rows, const float* packed, std::size_t k, std::size_t depth,
+                           float* c, std::size_t c_stride, std::size_t c_block, std::size_t n, bool padded) {
   const TileFunction function = tile_for(rows);
   for (std::size_t column = 0; column < n; column += panel_width)
     for (std::size_t k0 = 0; k0 < k; k0 += k_block) {
       const std::size_t count = k - k0 < k_block ? k - k0 : k_block;
       const Tile tile{a + k0 / k_block * strip_block,
-                      packed + (column / panel_width * k + k0) * panel_width,
+                      packed + (column / panel_width * depth + k0) * panel_width,
                       count,
                       c + column / k_block * c_block + column % k_block,
                       c_stride,
@@ -57,13 +57,14 @@ inline void multiply_strip(const float* a, std::size_t rows, const float* packed
     }
 }
 
-/// Query rows [row, row + rows), scaled, as a strip.
-inline void pack_queries(const AttentionArgs<float>& args, std::size_t row, std::size_t rows, float* strip) {
-  const Vec scale = set1(args.scale);
+/// Rows of queries q [rows, D], scaled, as a strip.
+inline void pack_queries(const float* q, std::size_t stride, std::size_t rows, std::size_t head_size, float scale,
+                         float* strip) {
+  const Vec factor = set1(scale);
   for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t i = 0; i < args.head_size; i += lanes) {
-      const Vec x = load_first(args.q + (row + r) * args.stride + i, args.head_size - i, 0.0f);
-      store(strip + i / k_block * strip_block + r * k_block + i % k_block, x * scale);
+    for (std::size_t i = 0; i < head_size; i += lanes) {
+      const Vec x = load_first(q + r * stride + i, head_size - i, 0.0f);
+      store(strip + i / k_block * strip_block + r * k_block + i % k_block, x * factor);
     }
 }
 
@@ -82,13 +83,14 @@ inline void attention(const AttentionArgs<float>& args) {
     const std::size_t rows = args.row_begin + count * (strip + 1) / strips - row;
     float* out = args.out + row * args.out_stride;
     float inverse[gemm_rows];
-    pack_queries(args, row, rows, queries);
-    multiply_strip(queries, rows, keys, size, scores, k_block, strip_block, length, true);  // (scale q) k^T   [rows, S]
+    pack_queries(args.q + row * args.stride, args.stride, rows, size, args.scale, queries);
+    multiply_strip(queries, rows, keys, size, size, scores, k_block, strip_block, length,
+                   true);  // (scale q) k^T   [rows, S]
     for (std::size_t r = 0; r < rows; ++r) {
       float largest = 0.0f;
       inverse[r] = 1.0f / exp_row(scores + r * k_block, length, strip_block, largest);
     }
-    multiply_strip(scores, rows, values, length, out, args.out_stride, k_block, size,
+    multiply_strip(scores, rows, values, length, length, out, args.out_stride, k_block, size,
                    false);  // exp(scores - max) v [rows, D]
     for (std::size_t r = 0; r < rows; ++r) {
       scale_row(out + r * args.out_stride, size, inverse[r]);

@@ -98,6 +98,54 @@ inline void layer_norm(const LayerNormArgs<float>& args) {
   }
 }
 
+inline void rms_norm(const LayerNormArgs<float>& args) {
+  const std::size_t columns = args.columns;
+  for (std::size_t r = 0; r < args.rows; ++r) {
+    const float* x = args.x + r * args.x_stride;
+    float* y = args.y + r * args.y_stride;
+    Vec squares = set1(0.0f);
+    for (std::size_t i = 0; i < columns; i += lanes) {
+      const Vec v = load_first(x + i, columns - i, 0.0f);
+      squares = fma(v, v, squares);
+    }
+    const Vec mean = set1(tree_sum(squares) / static_cast<float>(columns));
+    const Vec scale = set1(1.0f) / sqrt(mean + set1(args.eps));
+    for (std::size_t i = 0; i < columns; i += lanes) {
+      const std::size_t left = columns - i;
+      store_first(y + i, left, load_first(x + i, left, 0.0f) * scale * load_first(args.gamma + i, left, 0.0f));
+    }
+  }
+}
+
+/// (a, b) <- (a cos - b sin, b cos + a sin).
+inline void rotate(const RotateArgs<float>& args) {
+  const std::size_t half = args.head_size / 2;
+  for (std::size_t r = 0; r < args.rows; ++r) {
+    const std::size_t at = static_cast<std::size_t>(args.positions[r]) * half;
+    for (std::size_t h = 0; h < args.heads; ++h) {
+      float* x = args.x + r * args.stride + h * args.head_size;
+      for (std::size_t i = 0; i < half; i += lanes) {
+        const std::size_t left = half - i;
+        const Vec a = load_first(x + i, left, 0.0f), b = load_first(x + half + i, left, 0.0f);
+        const Vec c = load_first(args.cosine + at + i, left, 0.0f), s = load_first(args.sine + at + i, left, 0.0f);
+        store_first(x + i, left, fma(a, c, set1(0.0f) - b * s));
+        store_first(x + half + i, left, fma(b, c, a * s));
+      }
+    }
+  }
+}
+
+inline void gate(const GateArgs<float>& args) {
+  for (std::size_t r = 0; r < args.rows; ++r) {
+    float* x = args.x + r * args.stride;
+    activate(args.activation, x, args.columns);
+    for (std::size_t i = 0; i < args.columns; i += lanes) {
+      const std::size_t left = args.columns - i;
+      store_first(x + i, left, load_first(x + i, left, 0.0f) * load_first(x + args.columns + i, left, 0.0f));
+    }
+  }
+}
+
 inline void embed(const EmbedArgs<float>& args) {
   const std::size_t columns = args.columns, panel = args.panel;
   for (std::size_t r = 0; r < args.rows; ++r) {

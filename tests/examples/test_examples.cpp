@@ -45,6 +45,20 @@ TEST_CASE("next_sentence believes in the related pair", "[examples]") {
   CHECK(number_at(pairs[1], 0) < 0.5);
 }
 
+TEST_CASE("autocomplete completes the sentence with whole words and goes on in two ways", "[examples]") {
+  const std::vector<std::string> out = printed_by("autocomplete");
+  REQUIRE(out.size() == 9);
+  double before = 1;
+  for (std::size_t i = 0; i < 5; ++i) {
+    CHECK(number_at(out[i], 0) <= before);
+    before = number_at(out[i], 0);
+    CHECK(out[i].find("  The children went to the ") == 6);
+    CHECK(std::count(out[i].begin(), out[i].end(), ' ') == 7);  // one word more
+  }
+  CHECK(out[6].find("left-to-right: The children went to the ") == 0);
+  CHECK(out[8].find("mask-predict: The children went to the ") == 0);
+}
+
 TEST_CASE("embed puts the sentences in the order of their meaning", "[examples]") {
   const std::vector<std::string> out = printed_by("embed");
   REQUIRE(out.size() == 8);
@@ -66,7 +80,7 @@ TEST_CASE("building_blocks computes what Eigen computes", "[examples]") {
 }
 
 TEST_CASE("examples say what went wrong with a model that is not there", "[examples]") {
-  for (const char* program : {"next_sentence", "embed"}) {
+  for (const char* program : {"next_sentence", "embed", "autocomplete"}) {
     const RunResult result = run({program, "no-such-model.safetensors"});
     check_failed(result, 1, {"no-such-model.safetensors"});
     CHECK(result.out == "");

@@ -156,8 +156,10 @@ TEST_CASE("int8 is near fp32 but not it, and only models of float run so", "[mod
                   seen = outputs(*golden.load(default_kernels<float>(), Precision::int8), 1, golden.inputs);
     const double relative = relative_error(exact, seen);
     std::printf("%s: int8 against fp32, rms error over rms %.2e\n", name, relative);
-    // Random layers amplify what is lost before them: most where they begin on 24 numbers a token.
-    const bool narrow = std::string_view(name).starts_with("electra") || std::string_view(name) == "albert";
+    // Random layers amplify what is lost before them: most where they begin on 24 numbers a token, or where a gate
+    // multiplies two numbers that were rounded.
+    const bool narrow = std::string_view(name).starts_with("electra") || std::string_view(name) == "albert" ||
+                        std::string_view(name) == "llama";
     CHECK(relative > 1e-5);
     CHECK(relative < (narrow ? 0.1 : 0.04));
     CHECK_THROWS_AS(golden.load(default_kernels<double>(), Precision::int8), Error);

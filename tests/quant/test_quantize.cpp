@@ -64,8 +64,15 @@ const std::string self = "bert.encoder.layer.0.attention.self.";
 
 TEST_CASE("a file made without calibration gives the bits of loading its source as int8", "[quant][bits][int8]") {
   const TemporaryFolder folder;
+  std::size_t written = 0;
   for (const char* name : golden_names) {
     const Checkpoint source = Checkpoint::open(Golden(name).folder);
+    if (decoder_family_of(source)) {  // runs as int8, but no file is made of it yet
+      CHECK(error_of([&] { quantize_model(source, folder / name, {}); }).find("is a causal model") !=
+            std::string::npos);
+      continue;
+    }
+    ++written;
     const QuantizeReport report = quantize_model(source, folder / name, {});
     const std::size_t layers = std::string(name) == "albert" ? 1 : 3;  // ALBERT's share theirs
     CHECK(report.products == 4 * layers);
@@ -88,7 +95,8 @@ TEST_CASE("a file made without calibration gives the bits of loading its source 
     CHECK(error_of([&] { quantize_model(file, folder / "again", {}); }).find("8-bit weights already") !=
           std::string::npos);
   }
-  CHECK(folder.names().size() == std::size(golden_names));
+  CHECK(written == 12);
+  CHECK(folder.names().size() == written);
 }
 
 TEST_CASE("the same 8-bit file comes from every instruction set", "[quant][bits][int8]") {

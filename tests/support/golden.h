@@ -46,8 +46,8 @@ struct Golden {
   std::vector<Sequence> inputs;
   bert::SafetensorsFile expected;
 
-  explicit Golden(const std::string& name)
-      : folder(source_dir() / "tests/golden" / name), expected(folder / "expected.safetensors") {
+  explicit Golden(const std::string& name, const char* activations = "expected.safetensors")
+      : folder(source_dir() / "tests/golden" / name), expected(folder / activations) {
     for (const bert::Json& entry : read_json(folder / "inputs.json").members)
       inputs.push_back({numbers(entry.find("input_ids")), numbers(entry.find("token_type_ids"))});
   }
@@ -69,8 +69,8 @@ struct Golden {
   }
 };
 inline const char* const golden_names[] = {
-    "bert-gelu",   "bert-gelu_new",  "bert-relu",      "bert-seqcls", "bert-tokcls",           "bert-qa",
-    "roberta-mlm", "roberta-seqcls", "distilbert-mlm", "electra-mlm", "electra-discriminator", "albert"};
+    "bert-gelu",      "bert-gelu_new",  "bert-relu",   "bert-seqcls",           "bert-tokcls", "bert-qa", "roberta-mlm",
+    "roberta-seqcls", "distilbert-mlm", "electra-mlm", "electra-discriminator", "albert",      "gpt2",    "llama"};
 
 inline bert::PackedBatch batch_of(const std::vector<Sequence>& sequences) {
   bert::PackedBatch batch;

@@ -26,6 +26,8 @@ inline constexpr BaseModelNames kBaseModels[] = {
     {"distilbert", "distilbert.", {"embeddings.", "transformer."}},
     {"electra", "electra.", {"embeddings.", "embeddings_project.", "encoder."}},
     {"albert", "albert.", {"embeddings.", "encoder.", "pooler."}},
+    {"gpt2", "transformer.", {"wte.", "wpe.", "h.", "ln_f."}},
+    {"llama", "model.", {"embed_tokens.", "layers.", "norm."}},
 };
 
 /// Endings of TensorFlow-era checkpoints, and today's.
@@ -33,7 +35,8 @@ inline constexpr std::string_view kSpellings[][2] = {{"LayerNorm.gamma", "LayerN
                                                      {"LayerNorm.beta", "LayerNorm.bias"}};
 
 /// Buffers some versions save and every program can make itself.
-inline constexpr std::string_view kBuffers[] = {"embeddings.position_ids", "embeddings.token_type_ids"};
+inline constexpr std::string_view kBuffers[] = {"embeddings.position_ids", "embeddings.token_type_ids", ".attn.bias",
+                                                ".attn.masked_bias", "rotary_emb.inv_freq"};
 
 /// Copies that a tied decoder's checkpoint may hold, and what they are tied to.
 struct TiedNames {
@@ -48,6 +51,8 @@ inline constexpr TiedNames kTied[] = {
     {"electra", "generator_lm_head.weight", "electra.embeddings.word_embeddings.weight"},
     {"albert", "predictions.decoder.weight", "albert.embeddings.word_embeddings.weight"},
     {"albert", "predictions.decoder.bias", "predictions.bias"},
+    {"gpt2", "lm_head.weight", "transformer.wte.weight"},
+    {"llama", "lm_head.weight", "model.embed_tokens.weight"},
 };
 }  // namespace detail
 

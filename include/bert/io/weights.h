@@ -8,6 +8,7 @@
 #include <bert/io/model_file.h>
 
 #include <initializer_list>
+#include <memory>
 
 namespace bert::inline BERT_ABI {
 
@@ -44,7 +45,11 @@ class WeightReader {
     read(name, Shape(shape.begin(), shape.size()), out);
   }
 
-  void release(const TensorRef& tensor) const { checkpoint_.release(tensor); }
+  /// Gives back the tensor's memory; it is read again when asked for.
+  void release(const TensorRef& tensor);
+
+  /// From now on the tensor, stored as [K, N], is read as [N, K] (Conv1D of GPT-2); 8-bit weights lie so already.
+  void transpose(std::string name);
 
   /// Throws Error "cannot load FILE: NAME …" for a tensor whose numbers cannot be right.
   template <class... Parts>
@@ -57,11 +62,19 @@ class WeightReader {
   void finish() const;
 
  private:
+  /// A tensor that is read transposed, and its copy while it is needed.
+  struct Transposed {
+    std::string name;
+    TensorRef tensor;
+    std::vector<std::byte> bytes;
+  };
   const TensorRef& get_any(std::string_view name, Shape shape);
+  const TensorRef& turn(Transposed& to, const TensorRef& stored, Shape shape);
 
   const Checkpoint& checkpoint_;
   Threads threads_;
   std::vector<bool> read_;
+  std::vector<std::unique_ptr<Transposed>> transposed_;
 };
 
 /// Rows of a matrix that are read and packed at a time: few enough for the cache, and whole panels, which threads do
@@ -87,6 +100,7 @@ template <class... Parts>
 
 #if BERT_WITH_DEFINITIONS
 #include <algorithm>
+#include <cstring>
 
 namespace bert::inline BERT_ABI {
 
@@ -105,10 +119,42 @@ BERT_INLINE const TensorRef& WeightReader::get(std::string_view name, Shape shap
 BERT_INLINE const TensorRef& WeightReader::get_any(std::string_view name, Shape shape) {
   const TensorRef* const tensor = checkpoint_.find(name);
   if (!tensor) broken(name, " is missing");
+  for (const auto& each : transposed_)
+    if (each->name == name && tensor->dtype != DType::I8) return turn(*each, *tensor, shape);
   if (!std::equal(shape.begin(), shape.end(), tensor->shape.begin(), tensor->shape.end()))
     broken(name, " is ", shape_text(tensor->shape), ", the config asks for ", shape_text(shape));
   read_[static_cast<std::size_t>(tensor - checkpoint_.tensors().data())] = true;
   return *tensor;
+}
+
+BERT_INLINE const TensorRef& WeightReader::turn(Transposed& to, const TensorRef& stored, Shape shape) {
+  const std::size_t n = shape[0], k = shape[1], wanted[] = {k, n};
+  if (!std::equal(std::begin(wanted), std::end(wanted), stored.shape.begin(), stored.shape.end()))
+    broken(to.name, " is ", shape_text(stored.shape), ", the config asks for ", shape_text(wanted));
+  read_[static_cast<std::size_t>(&stored - checkpoint_.tensors().data())] = true;
+  if (!to.bytes.empty()) return to.tensor;
+  const std::size_t size = stored.bytes.size() / (n * k);
+  to.bytes.resize(stored.bytes.size());
+  threads_.run([&](const Team& team) {
+    const Share rows = team.share(n);
+    for (std::size_t j = 0; j < k; ++j)
+      for (std::size_t i = rows.begin; i < rows.end; ++i)
+        std::memcpy(to.bytes.data() + (i * k + j) * size, stored.bytes.data() + (j * n + i) * size, size);
+  });
+  checkpoint_.release(stored);
+  to.tensor = {to.name, stored.dtype, {n, k}, to.bytes};
+  return to.tensor;
+}
+
+BERT_INLINE void WeightReader::transpose(std::string name) {
+  transposed_.push_back(std::make_unique<Transposed>());
+  transposed_.back()->name = std::move(name);
+}
+
+BERT_INLINE void WeightReader::release(const TensorRef& tensor) {
+  for (const auto& each : transposed_)
+    if (&tensor == &each->tensor) return each->bytes = {}, void();
+  checkpoint_.release(tensor);
 }
 
 BERT_INLINE void WeightReader::ignore(std::string_view prefix) {

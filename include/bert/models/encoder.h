@@ -36,6 +36,7 @@ template <class T>
 class EncoderModel {
  public:
   using Scalar = T;
+  using Interface = Model<T>;
   using Family = EncoderFamily;
   using Config = BertConfig;
 

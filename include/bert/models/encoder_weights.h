@@ -81,7 +81,8 @@ void EncoderModel<T>::load_layer(WeightReader& reader, std::size_t i, const Kern
     const auto names = linear_names(i);
     const std::size_t rows[] = {hidden, hidden, intermediate, hidden}, k[] = {hidden, hidden, hidden, intermediate};
     for (std::size_t p = 0; p < 4; ++p)
-      *layer.products()[p] = load_any_linear(reader, names[p], rows[p], k[p], kernels, precision, input_sizes[p]);
+      *layer.products()[p] = load_any_linear(reader, names[p], std::vector<std::size_t>(names[p].size(), rows[p]), k[p],
+                                             kernels, precision, input_sizes[p]);
   };
   if constexpr (std::is_same_v<T, float>)
     if (probe) {

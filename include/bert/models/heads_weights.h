@@ -16,6 +16,9 @@ inline bool has_part(const WeightReader& reader, std::string_view name) {
   return !name.empty() && reader.has(weight_of(name));
 }
 inline bool has_words(const WeightReader& reader, const HeadNames& names) {
+  if (names.tied != HeadNames::Tied::shows && !has_part(reader, names.classifier) &&
+      reader.checkpoint().config().get("tie_word_embeddings", names.tied == HeadNames::Tied::unless_said))
+    return true;
   return has_part(reader, names.transform) || has_part(reader, names.decoder) ||
          (!names.decoder_bias.empty() && reader.has(names.decoder_bias));
 }

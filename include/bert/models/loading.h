@@ -23,12 +23,12 @@ void load_rows(WeightReader& reader, const std::string& name, PackedMatrix<T>& m
   reader.release(tensor);
 }
 
-/// prefix.weight [N, K] and prefix.bias [N] into rows [first, first + N) of a linear layer.
+/// prefix.weight [N, K] and, with `bias`, prefix.bias [N] into rows [first, first + N) of a linear layer.
 template <class T>
 void load_linear(WeightReader& reader, const std::string& prefix, Linear<T>& linear, std::size_t first,
-                 std::size_t rows) {
+                 std::size_t rows, bool bias = true) {
   load_rows(reader, prefix + ".weight", linear.weight(), first, rows);
-  reader.read(prefix + ".bias", {rows}, linear.bias().data() + first);
+  if (bias) reader.read(prefix + ".bias", {rows}, linear.bias().data() + first);
 }
 template <class T>
 Linear<T> load_linear(WeightReader& reader, const std::string& prefix, std::size_t out_features,
@@ -38,22 +38,25 @@ Linear<T> load_linear(WeightReader& reader, const std::string& prefix, std::size
   return linear;
 }
 
-/// Linear layers that read the same input, [rows, K] each, as one product. In a file of 8-bit weights a layer whose
-/// weights are floating-point stays so; of a file without any, `precision` decides, and weights that become 8-bit now
-/// are smoothed against an input of these sizes [K].
+/// Linear layers that read the same input, [rows, K] with `rows` of each, as one product. In a file of 8-bit weights a
+/// layer whose weights are floating-point stays so; of a file without any, `precision` decides, and weights that become
+/// 8-bit now are smoothed against an input of these sizes [K]. `bias`: whether they have one.
 template <class T>
-AnyLinear<T> load_any_linear(WeightReader& reader, std::span<const std::string> prefixes, std::size_t rows,
-                             std::size_t k, const KernelTable<T>& kernels, Precision precision,
-                             std::span<const float> input_size) {
+AnyLinear<T> load_any_linear(WeightReader& reader, std::span<const std::string> prefixes,
+                             std::span<const std::size_t> rows, std::size_t k, const KernelTable<T>& kernels,
+                             Precision precision, std::span<const float> input_size, bool bias = true) {
   if constexpr (std::is_same_v<T, float>)
     if (is_int8(reader, prefixes[0], precision))
       return int8_linear(reader, prefixes,
                          holds_int8(reader.checkpoint())
                              ? stored_product(reader, prefixes, rows, k)
                              : quantized_product(reader, prefixes, rows, input_size, kernels),
-                         kernels);
-  Linear<T> linear(prefixes.size() * rows, k, kernels, precision == Precision::bf16 ? Packing::bf16 : Packing::panels);
-  for (std::size_t i = 0; i < prefixes.size(); ++i) load_linear(reader, prefixes[i], linear, i * rows, rows);
+                         kernels, bias);
+  std::size_t n = 0, first = 0;
+  for (std::size_t each : rows) n += each;
+  Linear<T> linear(n, k, kernels, precision == Precision::bf16 ? Packing::bf16 : Packing::panels);
+  for (std::size_t i = 0; i < prefixes.size(); first += rows[i++])
+    load_linear(reader, prefixes[i], linear, first, rows[i], bias);
   return linear;
 }
 

@@ -7,6 +7,7 @@
 #include <bert/core/session.h>
 #include <bert/io/model_config.h>
 #include <bert/nn/attention.h>
+#include <bert/nn/kv_cache.h>
 #include <bert/quant/precision.h>
 
 namespace bert::inline BERT_ABI {
@@ -47,9 +48,15 @@ struct ModelOutput {
 };
 
 template <class T>
+class CausalModel;
+
+template <class T>
 class Model {
  public:
   virtual ~Model() = default;
+
+  /// Itself when its tokens see only those before them, so that it can go on with a text; else null.
+  virtual const CausalModel<T>* causal() const { return nullptr; }
 
   virtual const ModelConfig& config() const = 0;
   virtual const KernelTable<T>& kernels() const = 0;
@@ -72,6 +79,21 @@ class Model {
   void require(Head head) const;
   /// The names of its heads with commas between, or "none".
   std::string heads_text() const;
+};
+
+/// A model whose tokens see only those before them: GPT-2, Llama.
+template <class T>
+class CausalModel : public Model<T> {
+ public:
+  const CausalModel<T>* causal() const override { return this; }
+
+  /// An empty cache with room for so many tokens, at most the model's window.
+  virtual KeyValueCache<T> make_cache(std::size_t capacity) const = 0;
+  /// One pass over tokens that go on where `caches` [B], one for each sequence, end; they hold the new ones too
+  /// afterwards. Gives the bits of a pass over the whole sequences. Errors as forward(), and a cache that is too small.
+  virtual ModelOutput<T> forward(Session& session, const PackedBatch& batch, std::span<KeyValueCache<T>* const> caches,
+                                 std::span<const std::size_t> rows = {}) const = 0;
+  using Model<T>::forward;
 };
 
 /// Throws Error for an empty batch and for a token that the model has no id, type or position for.

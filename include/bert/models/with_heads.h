@@ -1,9 +1,10 @@
 // WithHeads: an architecture and the heads of its family as one Model.
 //
-// A Trunk (EncoderModel, …) has: Scalar; Family, whose `heads` are HeadNames; a constructor (reader, family, kernels,
-// precision, whether the word table is packed for a decoder); Activations with `hidden` [T, H] and `pooled` [B, H];
-// check(), prepare() and forward() as EncoderModel's; config(), kernels(), precision(), bytes_saved(), words(),
-// has_pooler().
+// A Trunk (EncoderModel, …) has: Scalar; Interface, Model or CausalModel; Family, whose `heads` are HeadNames; a
+// constructor (reader, family, kernels, precision, whether the word table is packed for a decoder); Activations with
+// `hidden` [T, H] and `pooled` [B, H]; check() and forward() as EncoderModel's; config(), kernels(), precision(),
+// bytes_saved(), words(), has_pooler(). What a pass of a causal trunk continues, caches, comes last in Activations and
+// check().
 #pragma once
 #include <bert/models/heads.h>
 #include <bert/nn/schedule.h>
@@ -11,8 +12,9 @@
 namespace bert::inline BERT_ABI {
 
 template <class Trunk>
-class WithHeads : public Model<typename Trunk::Scalar> {
+class WithHeads : public Trunk::Interface {
  public:
+  using Trunk::Interface::forward;  // a causal one has two
   using T = typename Trunk::Scalar;
   using Output = ModelOutput<T>;
 
@@ -35,21 +37,7 @@ class WithHeads : public Model<typename Trunk::Scalar> {
 
   Output forward(Session& session, const PackedBatch& batch, std::span<const std::size_t> rows = {},
                  Trace<T>* trace = nullptr) const override {
-    trunk_.check(batch);
-    if (!rows.empty()) this->require(Head::words);
-    for (std::size_t row : rows)
-      if (row >= batch.tokens()) fail("token ", row, " is outside a batch of ", batch.tokens());
-    if (trace) trace->prepare(config(), batch);
-    const Schedule schedule(batch.offsets, static_cast<std::size_t>(session.threads.count()));
-    Arena counting;
-    Activations(counting, *this, batch, rows.size(), schedule);
-    Arena arena(session.workspace.reserve(counting.bytes()));
-    const Activations a(arena, *this, batch, rows.size(), schedule);
-    session.threads.run([&](const Team& team) {
-      trunk_.forward(team, batch, schedule, a.trunk, trace);
-      heads_.forward(team, a.trunk.hidden, a.trunk.pooled, trunk_.words(), rows, a.heads);
-    });
-    return {a.trunk.hidden, a.trunk.pooled, a.heads.words, a.heads.pair, a.heads.classes, a.heads.tags};
+    return run(session, batch, rows, trace);
   }
 
   std::size_t plan(std::span<const std::size_t> lengths, std::size_t rows, int threads) const override {
@@ -60,13 +48,36 @@ class WithHeads : public Model<typename Trunk::Scalar> {
     return counting.bytes();
   }
 
+ protected:
+  /// `continued`: nothing, or the caches that a causal pass goes on with.
+  template <class... Continued>
+  Output run(Session& session, const PackedBatch& batch, std::span<const std::size_t> rows, Trace<T>* trace,
+             const Continued&... continued) const {
+    trunk_.check(batch, continued...);
+    if (!rows.empty()) this->require(Head::words);
+    for (std::size_t row : rows)
+      if (row >= batch.tokens()) fail("token ", row, " is outside a batch of ", batch.tokens());
+    if (trace) trace->prepare(config(), batch);
+    const Schedule schedule(batch.offsets, static_cast<std::size_t>(session.threads.count()));
+    Arena counting;
+    Activations(counting, *this, batch, rows.size(), schedule, continued...);
+    Arena arena(session.workspace.reserve(counting.bytes()));
+    const Activations a(arena, *this, batch, rows.size(), schedule, continued...);
+    session.threads.run([&](const Team& team) {
+      trunk_.forward(team, batch, schedule, a.trunk, trace);
+      heads_.forward(team, a.trunk.hidden, a.trunk.pooled, trunk_.words(), rows, a.heads);
+    });
+    return {a.trunk.hidden, a.trunk.pooled, a.heads.words, a.heads.pair, a.heads.classes, a.heads.tags};
+  }
+
  private:
   struct Activations {
     typename Trunk::Activations trunk;
     typename Heads<T>::Activations heads;
+    template <class... Continued>
     Activations(Arena& arena, const WithHeads& model, const PackedBatch& batch, std::size_t rows,
-                const Schedule& schedule)
-        : trunk(arena, model.trunk_, batch, schedule),
+                const Schedule& schedule, const Continued&... continued)
+        : trunk(arena, model.trunk_, batch, schedule, continued...),
           heads(arena, model.heads_, model.config(), model.trunk_.words().k(), batch, rows) {}
   };
 
@@ -79,6 +90,23 @@ class WithHeads : public Model<typename Trunk::Scalar> {
 
   Trunk trunk_;
   Heads<T> heads_;
+};
+
+/// The same for trunks whose passes can go on from caches.
+template <class Trunk>
+class CausalWithHeads : public WithHeads<Trunk> {
+ public:
+  using WithHeads<Trunk>::WithHeads;
+  using WithHeads<Trunk>::forward;
+  using T = typename Trunk::Scalar;
+
+  KeyValueCache<T> make_cache(std::size_t capacity) const override { return this->trunk().make_cache(capacity); }
+  ModelOutput<T> forward(Session& session, const PackedBatch& batch, std::span<KeyValueCache<T>* const> caches,
+                         std::span<const std::size_t> rows = {}) const override {
+    const ModelOutput<T> output = this->run(session, batch, rows, nullptr, caches);
+    for (std::size_t b = 0; b < caches.size(); ++b) caches[b]->advance(batch.length(b));
+    return output;
+  }
 };
 
 }  // namespace bert::inline BERT_ABI

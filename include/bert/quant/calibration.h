@@ -92,7 +92,7 @@ BERT_INLINE std::vector<QuantizedLayer> Calibration::quantize(bool search) {
 BERT_INLINE QuantizedProduct Calibration::best(const std::vector<std::string>& names, const AnyLinear<float>& exact,
                                                TensorView<const float, 2> x, std::span<const float> sizes,
                                                bool search) {
-  const std::size_t rows = exact.n() / names.size();
+  const std::vector<std::size_t> rows(names.size(), exact.n() / names.size());
   const auto with = [&](int eighths) {
     return QuantizedProduct{quantized_product(reader_, names, rows, sizes, model_.kernels(), eighths), names};
   };

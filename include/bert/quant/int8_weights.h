@@ -37,18 +37,20 @@ Int8Weights quantized_weights(WeightReader& reader, const std::string& prefix, s
 /// The input scale [K] that products which share their input have in the file; empty where they have none.
 std::vector<float> stored_input_scale(WeightReader& reader, std::span<const std::string> prefixes, std::size_t k);
 /// The one that smooths an input of these sizes [K] against the largest weights of its columns.
-std::vector<float> smoothing_input_scale(WeightReader& reader, std::span<const std::string> prefixes, std::size_t rows,
-                                         std::span<const float> input_size, int eighths);
+std::vector<float> smoothing_input_scale(WeightReader& reader, std::span<const std::string> prefixes,
+                                         std::span<const std::size_t> rows, std::span<const float> input_size,
+                                         int eighths);
 
-/// prefix.weight [rows, K] of each prefix with an input scale that smooths an input of these sizes.
-Int8Product quantized_product(WeightReader& reader, std::span<const std::string> prefixes, std::size_t rows,
-                              std::span<const float> input_size, const KernelTable<float>& kernels,
-                              int eighths = smoothing_half);
-Int8Product stored_product(WeightReader& reader, std::span<const std::string> prefixes, std::size_t rows,
-                           std::size_t k);
-/// The layer of these weights and prefix.bias [rows] of each prefix.
+/// prefix.weight [rows, K] of each prefix, `rows` being one number for each, with an input scale that smooths an input
+/// of these sizes.
+Int8Product quantized_product(WeightReader& reader, std::span<const std::string> prefixes,
+                              std::span<const std::size_t> rows, std::span<const float> input_size,
+                              const KernelTable<float>& kernels, int eighths = smoothing_half);
+Int8Product stored_product(WeightReader& reader, std::span<const std::string> prefixes,
+                           std::span<const std::size_t> rows, std::size_t k);
+/// The layer of these weights and, with `bias`, prefix.bias [rows] of each prefix.
 Int8Linear int8_linear(WeightReader& reader, std::span<const std::string> prefixes, const Int8Product& product,
-                       const KernelTable<float>& kernels);
+                       const KernelTable<float>& kernels, bool bias = true);
 
 /// Calls visit(row index, weights [K]) for each row of prefix.weight [rows, K].
 template <class Visit>
@@ -154,49 +156,56 @@ BERT_INLINE std::vector<float> stored_input_scale(WeightReader& reader, std::spa
 }
 
 BERT_INLINE std::vector<float> smoothing_input_scale(WeightReader& reader, std::span<const std::string> prefixes,
-                                                     std::size_t rows, std::span<const float> input_size, int eighths) {
+                                                     std::span<const std::size_t> rows,
+                                                     std::span<const float> input_size, int eighths) {
   std::vector<float> weight_size(input_size.size());
-  for (const std::string& prefix : prefixes)
-    for_each_row(reader, prefix, rows, input_size.size(), [&](std::size_t, std::span<const float> row) {
+  for (std::size_t i = 0; i < prefixes.size(); ++i)
+    for_each_row(reader, prefixes[i], rows[i], input_size.size(), [&](std::size_t, std::span<const float> row) {
       for (std::size_t k = 0; k < row.size(); ++k) {
-        if (!std::isfinite(row[k])) reader.broken(prefix, ".weight holds ", row[k], ": it cannot run on 8 bits");
+        if (!std::isfinite(row[k])) reader.broken(prefixes[i], ".weight holds ", row[k], ": it cannot run on 8 bits");
         weight_size[k] = std::max(weight_size[k], std::fabs(row[k]));
       }
     });
   return smoothing_scale(input_size, weight_size, eighths);
 }
 
-BERT_INLINE Int8Product quantized_product(WeightReader& reader, std::span<const std::string> prefixes, std::size_t rows,
-                                          std::span<const float> input_size, const KernelTable<float>& kernels,
-                                          int eighths) {
+BERT_INLINE Int8Product quantized_product(WeightReader& reader, std::span<const std::string> prefixes,
+                                          std::span<const std::size_t> rows, std::span<const float> input_size,
+                                          const KernelTable<float>& kernels, int eighths) {
   const FloatEnvironment environment;
+  const std::size_t k = input_size.size();
   Int8Product product{smoothing_input_scale(reader, prefixes, rows, input_size, eighths), {}};
-  for (const std::string& prefix : prefixes) {
-    product.weights.push_back(quantized_weights(reader, prefix, rows, input_size.size(), product.input_scale, kernels));
-    reader.release(*reader.checkpoint().find(prefix + ".weight"));
+  for (std::size_t i = 0; i < prefixes.size(); ++i) {
+    product.weights.push_back(quantized_weights(reader, prefixes[i], rows[i], k, product.input_scale, kernels));
+    reader.release(reader.get(prefixes[i] + ".weight", {rows[i], k}));
   }
   return product;
 }
 
-BERT_INLINE Int8Product stored_product(WeightReader& reader, std::span<const std::string> prefixes, std::size_t rows,
-                                       std::size_t k) {
+BERT_INLINE Int8Product stored_product(WeightReader& reader, std::span<const std::string> prefixes,
+                                       std::span<const std::size_t> rows, std::size_t k) {
   Int8Product product{stored_input_scale(reader, prefixes, k), {}};
-  for (const std::string& prefix : prefixes) product.weights.push_back(stored_int8_weights(reader, prefix, rows, k));
+  for (std::size_t i = 0; i < prefixes.size(); ++i)
+    product.weights.push_back(stored_int8_weights(reader, prefixes[i], rows[i], k));
   return product;
 }
 
 BERT_INLINE Int8Linear int8_linear(WeightReader& reader, std::span<const std::string> prefixes,
-                                   const Int8Product& product, const KernelTable<float>& kernels) {
+                                   const Int8Product& product, const KernelTable<float>& kernels, bool bias) {
   const FloatEnvironment environment;
-  const std::size_t rows = product.weights[0].scale.size(), k = product.weights[0].q.size() / rows;
-  Int8Linear linear(prefixes.size() * rows, k, kernels);
+  std::size_t n = 0, first = 0;
+  for (const Int8Weights& weights : product.weights) n += weights.scale.size();
+  const std::size_t k = product.weights[0].q.size() / product.weights[0].scale.size();
+  Int8Linear linear(n, k, kernels);  // its bias is 0 until read
   if (!product.input_scale.empty()) linear.set_input_scale(product.input_scale);
   for (std::size_t i = 0; i < prefixes.size(); ++i) {
     const Int8Weights& weights = product.weights[i];
+    const std::size_t rows = weights.scale.size();
     for_row_blocks(reader, rows, [&](std::size_t r, std::size_t count) {
-      linear.set_rows(i * rows + r, {weights.q.data() + r * k, {count, k}}, std::span(weights.scale).subspan(r, count));
+      linear.set_rows(first + r, {weights.q.data() + r * k, {count, k}}, std::span(weights.scale).subspan(r, count));
     });
-    reader.read(prefixes[i] + ".bias", {rows}, linear.bias().data() + i * rows);
+    if (bias) reader.read(prefixes[i] + ".bias", {rows}, linear.bias().data() + first);
+    first += rows;
   }
   return linear;
 }

@@ -123,8 +123,8 @@ class PretrainRun {
                   ",\"parent\":", start_.parent_json(),
                   ",\"config_sha256\":", quote_json(sha256_hex(config_json(model_->config(), ""))),
                   ",\"seq_len\":", options_.seq_len, ",\"mask_prob\":", options_.mask_prob,
-                  ",\"short_seq_prob\":", options_.short_seq_prob, ",",
-                  training_json(options_.training), ",\"numerics_version\":", numerics_version, "}");
+                  ",\"short_seq_prob\":", options_.short_seq_prob, ",", training_json(options_.training),
+                  ",\"numerics_version\":", numerics_version, "}");
   }
 
   std::uint64_t steps() {
