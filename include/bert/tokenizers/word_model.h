@@ -39,10 +39,13 @@ class WordModel {
     } else {
       unigram_->split(tokens, word, scratch.unigram);
       const auto& pieces = scratch.unigram.pieces;
+      const auto is_unknown = [&](std::size_t i) {  // the unknown token's own text, too
+        return i < pieces.size() && (pieces[i].id == Unigram::kUnknown || pieces[i].id == unk_id_);
+      };
       for (std::size_t i = 0; i < pieces.size(); ++i) {
         auto [id, begin, end] = pieces[i];
-        if (id == Unigram::kUnknown && fuses_) {
-          while (i + 1 < pieces.size() && pieces[i + 1].id == Unigram::kUnknown) end = pieces[++i].end;
+        if (fuses_ && is_unknown(i)) {
+          while (is_unknown(i + 1)) end = pieces[++i].end;
           unknown(tokens, word, begin, end, piece);
         } else {
           piece(id, begin, end);
