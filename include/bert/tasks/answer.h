@@ -38,7 +38,7 @@ class Answerer {
   std::vector<Encoding> windows(std::string_view question, std::string_view context,
                                 const AnswerOptions& options) const;
   /// Adds the window's best spans to `answers`; returns the score of no answer. logits [S, 2].
-  float look(const Encoding& window, std::string_view context, TensorView<const float, 2> logits,
+  float look(const Encoding& window, const CodePoints& context, TensorView<const float, 2> logits,
              const AnswerOptions& options, std::vector<Answer>& answers) const;
 
   std::shared_ptr<const TextModel> model_;
@@ -70,6 +70,7 @@ BERT_INLINE std::vector<Answer> Answerer::operator()(Session& session, std::stri
                                                      std::string_view context, const AnswerOptions& options) const {
   const FloatEnvironment environment;
   const std::vector<Encoding> all = windows(question, context, options);
+  const CodePoints characters(context);
   std::vector<Answer> answers;
   float none = 1;
   std::size_t done = 0;
@@ -77,7 +78,7 @@ BERT_INLINE std::vector<Answer> Answerer::operator()(Session& session, std::stri
     const auto logits = model_->model->forward(session, batch).token_logits;
     for (std::size_t b = 0; b < batch.sequences(); ++b)
       none = std::min(
-          none, look(all[done++], context, logits.slice_rows(batch.offsets[b], batch.length(b)), options, answers));
+          none, look(all[done++], characters, logits.slice_rows(batch.offsets[b], batch.length(b)), options, answers));
   });
   if (options.handle_impossible_answer) answers.push_back({none, 0, 0, ""});
   keep_best(answers, options.top_k);
@@ -98,7 +99,7 @@ BERT_INLINE std::vector<Encoding> Answerer::windows(std::string_view question, s
   }
 }
 
-BERT_INLINE float Answerer::look(const Encoding& window, std::string_view context, TensorView<const float, 2> logits,
+BERT_INLINE float Answerer::look(const Encoding& window, const CodePoints& context, TensorView<const float, 2> logits,
                                  const AnswerOptions& options, std::vector<Answer>& answers) const {
   const auto [begin, end] = second_text(window);
   std::vector<float> starts{logits(0, 0)}, ends{logits(0, 1)};  // of [CLS], then of the context's tokens
@@ -122,7 +123,7 @@ BERT_INLINE float Answerer::look(const Encoding& window, std::string_view contex
     while (first > begin && window.words[first - 1] == window.words[first]) --first;
     while (last + 1 < end && window.words[last + 1] == window.words[last]) ++last;
     const std::uint32_t from = window.offsets[first].start, to = window.offsets[last].end;
-    answers.push_back({place->score, from, to, detail::code_points(context, from, to)});
+    answers.push_back({place->score, from, to, context.text(from, to)});
   }
   return starts[0] * ends[0];
 }

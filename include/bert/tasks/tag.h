@@ -48,7 +48,7 @@ class Tagger {
     bool continues;  // the word before
     std::vector<float> scores;
   };
-  std::vector<Piece> pieces(std::string_view text, const Encoding& encoding, TensorView<const float, 2> logits) const;
+  std::vector<Piece> pieces(const CodePoints& text, const Encoding& encoding, TensorView<const float, 2> logits) const;
   std::vector<Entity> entities(const std::vector<Piece>& pieces, Aggregation aggregation) const;
   Entity labelled(const Piece& piece) const;
   Entity word_entity(std::span<const Piece> pieces, Aggregation aggregation) const;
@@ -134,20 +134,21 @@ BERT_INLINE std::vector<Entity> Tagger::operator()(Session& session, std::string
     throw UsageError("a stride reads a text in windows, whose tokens overlap: choose an aggregation other than none");
   const std::vector<Encoding> windows =
       stride ? model_->encode_windows(text, *stride) : std::vector<Encoding>(1, model_->encode(text));
+  const CodePoints characters(text);
   std::vector<Entity> all;
   std::size_t done = 0;
   run_packed(model_->options.max_tokens, std::span(windows), [&](const PackedBatch& batch) {
     const auto logits = model_->model->forward(session, batch).token_logits;
     for (std::size_t b = 0; b < batch.sequences(); ++b, ++done) {
       const auto rows = logits.slice_rows(batch.offsets[b], batch.length(b));
-      for (Entity& entity : entities(pieces(text, windows[done], rows), aggregation))
+      for (Entity& entity : entities(pieces(characters, windows[done], rows), aggregation))
         if (entity.label != "O") all.push_back(std::move(entity));
     }
   });
   return windows.size() > 1 ? detail::without_overlaps(std::move(all)) : all;
 }
 
-BERT_INLINE std::vector<Tagger::Piece> Tagger::pieces(std::string_view text, const Encoding& encoding,
+BERT_INLINE std::vector<Tagger::Piece> Tagger::pieces(const CodePoints& text, const Encoding& encoding,
                                                       TensorView<const float, 2> logits) const {
   std::vector<Piece> all;
   for (std::size_t t = 0; t < encoding.ids.size(); ++t) {
@@ -156,7 +157,7 @@ BERT_INLINE std::vector<Tagger::Piece> Tagger::pieces(std::string_view text, con
     Piece& piece =
         all.emplace_back(Piece{std::string(model_->tokenizer.id_to_token(encoding.ids[t])), start, end, t, false, {}});
     piece.continues = model_->tokenizer.continues_word(text, encoding, t);
-    if (encoding.ids[t] == model_->tokenizer.unk_id()) piece.word = detail::code_points(text, start, end);
+    if (encoding.ids[t] == model_->tokenizer.unk_id()) piece.word = text.text(start, end);
     piece.scores.assign(logits.row(t), logits.row(t) + logits.columns());
     model_->kernels().softmax({piece.scores.data(), piece.scores.size(), nullptr});
   }

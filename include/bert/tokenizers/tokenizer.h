@@ -5,6 +5,7 @@
 // and [SEP] around it (post_processor.h). A SentencePiece model by itself has its own way (sentencepiece.h). Immutable
 // once built: any number of threads may share one. To add a kind of tokenizer, see docs/add_a_tokenizer.md.
 #pragma once
+#include <bert/tokenizers/code_points.h>
 #include <bert/tokenizers/decoder_steps.h>
 #include <bert/tokenizers/encoding.h>
 #include <bert/tokenizers/json.h>
@@ -58,7 +59,7 @@ class Tokenizer {
   /// Whether token t of the text's encoding goes on with the word of the token before, as Hugging Face's
   /// token-classification pipeline sees it. WordPiece: its text is not what stands in the original (the prefix ##).
   /// Others: it does not begin with the text, and no space stands before it or at its beginning.
-  bool continues_word(std::string_view text, const Encoding& encoding, std::size_t t) const;
+  bool continues_word(const CodePoints& text, const Encoding& encoding, std::size_t t) const;
 
   std::optional<std::int32_t> token_to_id(std::string_view token) const;
   std::string_view id_to_token(
@@ -400,12 +401,12 @@ BERT_INLINE void Tokenizer::decode_end(DecodeState& state, std::string& text) co
   sentencepiece_ ? sentencepiece_->finish(state.sentencepiece, text) : decoder_.finish(state.steps, text);
 }
 
-BERT_INLINE bool Tokenizer::continues_word(std::string_view text, const Encoding& encoding, std::size_t t) const {
+BERT_INLINE bool Tokenizer::continues_word(const CodePoints& text, const Encoding& encoding, std::size_t t) const {
   if (encoding.ids[t] == unk_id_) return false;
   const auto [start, end] = encoding.offsets[t];
   if (spec_.kind == TokenizerKind::wordpiece)
     return detail::count_code_points(id_to_token(encoding.ids[t])) != end - start;
-  return start > 0 && detail::code_points(text, start - 1, start + 1).find(' ') == std::string::npos;
+  return start > 0 && text.bytes(start - 1, start + 1).find(' ') == std::string_view::npos;
 }
 
 BERT_INLINE std::string Tokenizer::join(std::span<const std::string> tokens) const {

@@ -43,15 +43,6 @@ inline void append_utf8(std::string& out, char32_t c) {
   out.append(bytes, static_cast<std::size_t>(length));
 }
 
-/// Code points [begin, end) of a text, as offsets count them.
-inline std::string code_points(std::string_view text, std::size_t begin, std::size_t end) {
-  std::string part;
-  const char *at = text.data(), *const last = at + text.size();
-  for (std::size_t i = 0; i < end && at != last; ++i)
-    if (const char32_t c = next_code_point(at, last); i >= begin) append_utf8(part, c);
-  return part;
-}
-
 /// First byte at or after `at` that is not ASCII.
 inline const char* skip_ascii(const char* at, const char* end) {
   return std::find_if(at, end, [](char c) { return static_cast<signed char>(c) < 0; });

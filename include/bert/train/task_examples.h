@@ -270,7 +270,7 @@ BERT_INLINE void TaskExamples::look_for_answer(std::size_t example, TensorView<c
 BERT_INLINE std::string TaskExamples::answer_text(const Found& found) const {
   const AnswerFeatures& window = windows_[found.window];
   const std::string& context = questions_.questions[window.question].context;
-  return detail::code_points(context, window.offsets[found.start].start, window.offsets[found.end].end);
+  return CodePoints(context).text(window.offsets[found.start].start, window.offsets[found.end].end);
 }
 
 }  // namespace bert::inline BERT_ABI
