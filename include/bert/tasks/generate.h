@@ -7,6 +7,7 @@
 #include <bert/tasks/beam_search.h>
 #include <bert/tasks/sampling.h>
 #include <bert/tasks/text_model.h>
+#include <bert/tokenizers/stream_decoder.h>
 
 #include <functional>
 
@@ -66,6 +67,9 @@ namespace bert::inline BERT_ABI {
 struct Generator::Text {
   GrowingSequence sequence;
   std::size_t prompt = 0, most = 0;  // tokens of the prompt, and at most of all
+  StreamDecoder decoder;
+  std::string decoded;                  // by the decoder, of the prompt and what follows
+  std::size_t read = 0, continues = 0;  // tokens that were given to the decoder; bytes of the prompt's text
   Generation written;
   bool done = false;
 };
@@ -82,11 +86,6 @@ inline std::vector<std::int32_t> ids_of(const ConfigReader& config, std::string_
   if (!value->is(Json::Kind::array)) return add(*value), ids;
   for (const Json& each : value->members) add(each);
   return ids;
-}
-/// Without a character that is not whole yet at its end.
-inline std::string_view whole_characters(std::string_view text) {
-  while (text.ends_with("\xEF\xBF\xBD")) text.remove_suffix(3);
-  return text;
 }
 }  // namespace detail
 
@@ -123,10 +122,12 @@ BERT_INLINE std::vector<std::int32_t> Generator::encode(std::string_view prompt)
 BERT_INLINE void Generator::update(Text& text, const GenerationOptions& options) const {
   const std::span<const std::int32_t> ids(text.sequence.ids);
   text.written.ids.assign(ids.begin() + static_cast<std::ptrdiff_t>(text.prompt), ids.end());
-  std::span<const std::int32_t> shown = ids;
-  if (is_end(shown.back()) && shown.size() > text.prompt) shown = shown.first(shown.size() - 1);
-  const std::string before = model_->tokenizer.decode(ids.first(text.prompt));
-  text.written.continuation = model_->tokenizer.decode(shown).substr(before.size());
+  const bool ends = is_end(ids.back()) && ids.size() > text.prompt;
+  for (; text.read < ids.size() - ends; ++text.read) text.decoded += text.decoder.push(ids[text.read]);
+  if (ends || ids.size() == text.most) text.decoded += text.decoder.finish();
+  std::size_t begin = std::min(text.continues, text.decoded.size());  // what the prompt ends with may be held back
+  while (begin < text.decoded.size() && (text.decoded[begin] & 0xC0) == 0x80) ++begin;
+  text.written.continuation = text.decoded.substr(begin);
   std::size_t cut = std::string::npos;
   for (const std::string& stop : options.stop)
     if (!stop.empty()) cut = std::min(cut, text.written.continuation.find(stop));
@@ -155,9 +156,7 @@ BERT_INLINE void Generator::write(Session& session, std::span<Text> texts, const
           watch || !options.stop.empty() || text.sequence.ids.size() == text.most || is_end(text.sequence.ids.back());
       if (!look) continue;
       update(text, options);
-      if (watch)
-        watch(which[row],
-              text.done ? text.written.continuation : std::string(detail::whole_characters(text.written.continuation)));
+      if (watch) watch(which[row], text.written.continuation);
     }
   }
 }
@@ -168,6 +167,7 @@ BERT_INLINE void Generator::search(Session& session, Text& text, const Generatio
       beam_search(steps, model_->model->config(), model_->kernels(), text.sequence.ids,
                   {.beams = options.num_beams, .max_new_tokens = text.most - text.prompt, .ends = ends_});
   text.sequence.ids.insert(text.sequence.ids.end(), best.ids.begin(), best.ids.end());
+  text.most = text.sequence.ids.size();  // nothing follows
   update(text, options);
 }
 
@@ -180,11 +180,15 @@ BERT_INLINE std::vector<Generation> Generator::operator()(Session& session, std:
     fail("a beam search takes the likeliest: it goes with temperature 0 only");
   const std::size_t window = model_->model->config().window();
   const CausalSteps steps(*model_->model, session);
-  std::vector<Text> texts(prompts.size());
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    const std::vector<std::int32_t> ids = encode(prompts[i]);
-    texts[i].prompt = ids.size(), texts[i].most = std::min(window, ids.size() + options.max_new_tokens);
-    texts[i].sequence = options.num_beams > 1 ? GrowingSequence{ids, {}} : steps.start(ids, texts[i].most);
+  std::vector<Text> texts;
+  for (const std::string& prompt : prompts) {
+    const std::vector<std::int32_t> ids = encode(prompt);
+    const std::size_t most = std::min(window, ids.size() + options.max_new_tokens);
+    texts.push_back({.sequence = options.num_beams > 1 ? GrowingSequence{ids, {}} : steps.start(ids, most),
+                     .prompt = ids.size(),
+                     .most = most,
+                     .decoder = StreamDecoder(model_->tokenizer),
+                     .continues = model_->tokenizer.decode(ids).size()});
   }
   if (options.num_beams > 1)
     for (Text& text : texts) search(session, text, options);
