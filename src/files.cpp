@@ -4,6 +4,7 @@
 
 #undef BERT_WITH_DEFINITIONS
 #define BERT_WITH_DEFINITIONS 1
+#include <bert/io/base64.h>
 #include <bert/io/checkpoint.h>
 #include <bert/io/model_config.h>
 #include <bert/io/safetensors_writer.h>

@@ -10,6 +10,7 @@ keeps the same layout rules, include/bert/io/names.h the same name rules.
 """
 
 import argparse
+import base64
 import hashlib
 import json
 import os
@@ -56,6 +57,8 @@ TIED = {
     "gpt2": {"lm_head.weight": "transformer.wte.weight"},
     "llama": {"lm_head.weight": "model.embed_tokens.weight"},
 }
+# A SentencePiece model's names; the first that is there counts.
+SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 BUFFERS = (
     "embeddings.position_ids",
     "embeddings.token_type_ids",
@@ -324,6 +327,36 @@ def tokenizer_from_bpe(vocab, merges, settings):
     }, ensure_ascii=False, separators=(",", ":"))  # fmt: skip
 
 
+def tokenizer_of(folder, lowercase, used):
+    """The metadata of a folder's tokenizer, empty where there is none; files that were read are added to `used`."""
+
+    def read(name):
+        used.append(folder / name)
+        return used[-1].read_bytes()
+
+    if (folder / "tokenizer.json").is_file():
+        text = read("tokenizer.json").decode("utf-8")
+        parse_json(text, used[-1])
+        return {"bert.tokenizer": text}
+    kinds = (["vocab.txt"], ["vocab.json", "merges.txt"], *([name] for name in SENTENCEPIECE))
+    names = next((n for n in kinds if all((folder / name).is_file() for name in n)), None)
+    if not names:
+        return {}
+    files, settings_text = [read(name) for name in names], None
+    if (folder / "tokenizer_config.json").is_file():
+        settings_text = read("tokenizer_config.json").decode("utf-8")
+    settings = parse_json(settings_text or "{}", folder / "tokenizer_config.json")
+    if names[0] in SENTENCEPIECE:
+        metadata = {"bert.sentencepiece": base64.b64encode(files[0]).decode("ascii")}
+        if settings_text:
+            metadata["bert.tokenizer_config"] = settings_text
+        return metadata
+    texts = [data.decode("utf-8") for data in files]
+    if len(names) == 2:
+        return {"bert.tokenizer": tokenizer_from_bpe(*texts, settings)}
+    return {"bert.tokenizer": tokenizer_from_vocab(*texts, settings, lowercase, folder / "vocab.txt")}
+
+
 def pooling_of(folder, model_folder, used):
     """What sentence-transformers files say, as {"mode", "normalize", "max_seq_length"} (only what is said)."""
     pooling = {}
@@ -436,23 +469,7 @@ def convert(source, output, dtype="keep", lowercase=None, note=None):
     tensors, weight_files = read_weights(model_folder)
     used = [model_folder / "config.json", *(model_folder / name for name in weight_files)]
     metadata = {"format": "pt", "bert.format": "1", "bert.config": config_text}
-
-    settings_path = model_folder / "tokenizer_config.json"
-    if (model_folder / "tokenizer.json").is_file():
-        used.append(model_folder / "tokenizer.json")
-        metadata["bert.tokenizer"] = used[-1].read_text("utf-8")
-        parse_json(metadata["bert.tokenizer"], used[-1])
-    elif names := next((n for n in (["vocab.txt"], ["vocab.json", "merges.txt"])
-                        if all((model_folder / name).is_file() for name in n)), None):  # fmt: skip
-        used.extend(model_folder / name for name in names)
-        texts = [path.read_bytes().decode("utf-8") for path in used[-len(names):]]
-        settings = {}
-        if settings_path.is_file():
-            used.append(settings_path)
-            settings = parse_json(settings_path.read_text("utf-8"), settings_path)
-        metadata["bert.tokenizer"] = (
-            tokenizer_from_bpe(*texts, settings) if len(names) == 2 else
-            tokenizer_from_vocab(*texts, settings, lowercase, model_folder / "vocab.txt"))
+    metadata |= tokenizer_of(model_folder, lowercase, used)
     if pooling := pooling_of(folder, model_folder, used):
         metadata["bert.pooling"] = json.dumps(pooling, sort_keys=True, separators=(",", ":"))
     provenance = {

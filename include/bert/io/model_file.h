@@ -3,6 +3,7 @@
 // Here: the class, and the converted form, one .safetensors file that is the whole model. Hugging Face folders, with
 // old names and shards, are io/checkpoint.h, hashes io/provenance.h; docs/weights.md has all layouts.
 #pragma once
+#include <bert/io/base64.h>
 #include <bert/io/config.h>
 #include <bert/io/safetensors.h>
 
@@ -22,6 +23,10 @@ struct TokenizerFiles {
     return tokenizer_json.empty() && vocab_txt.empty() && vocab_json.empty() && sentencepiece.empty();
   }
 };
+
+/// The tokenizer files that a converted model carries in its metadata: bert.tokenizer, or bert.sentencepiece with
+/// bert.tokenizer_config. Error when the configuration or the SentencePiece model's base64 is damaged.
+TokenizerFiles tokenizer_files_of(const SafetensorsFile& file);
 
 /// How a model's token states become one vector, as far as its files say.
 struct Pooling {
@@ -87,6 +92,22 @@ class Checkpoint {
 #if BERT_WITH_DEFINITIONS
 namespace bert::inline BERT_ABI {
 
+BERT_INLINE TokenizerFiles tokenizer_files_of(const SafetensorsFile& file) {
+  TokenizerFiles files;
+  const auto text = [&](std::string_view key) { return std::string(file.metadata(key).value_or("")); };
+  const auto what = [&](std::string_view key) { return concat('"', file.file().path().string(), "\" (", key, ")"); };
+  files.tokenizer_json = text("bert.tokenizer");
+  files.source = concat(file.file().path().string(), " (bert.tokenizer)");
+  if (const auto model = file.metadata("bert.sentencepiece"); model && files.tokenizer_json.empty()) {
+    files.sentencepiece = from_base64(*model, what("bert.sentencepiece"));
+    files.tokenizer_config_json = text("bert.tokenizer_config");
+    if (const auto config = file.metadata("bert.config"))
+      files.model_type = ConfigReader(*config, what("bert.config")).get("model_type", "");
+    files.source = concat(file.file().path().string(), " (bert.sentencepiece)");
+  }
+  return files;
+}
+
 BERT_INLINE std::size_t Checkpoint::tensor_bytes() const {
   std::size_t total = 0;
   for (const TensorRef& tensor : tensors_) total += tensor.bytes.size();
@@ -111,8 +132,7 @@ BERT_INLINE Checkpoint Checkpoint::open_file(const std::filesystem::path& path) 
   checkpoint.tensors_ = file.tensors();
   checkpoint.config_json_ = text("bert.config");
   checkpoint.config_.emplace(checkpoint.config_json_, what("bert.config"));
-  checkpoint.tokenizer_.tokenizer_json = text("bert.tokenizer");
-  checkpoint.tokenizer_.source = path.string() + " (bert.tokenizer)";
+  checkpoint.tokenizer_ = tokenizer_files_of(file);
   checkpoint.provenance_ = text("bert.provenance");
   if (const auto said = file.metadata("bert.pooling")) {
     const ConfigReader pooling(*said, what("bert.pooling"));

@@ -20,8 +20,12 @@ BERT_INLINE void write_model_file(const std::filesystem::path& path, const Check
                                   const std::string& provenance, std::vector<TensorRef> tensors) {
   Metadata metadata{{"format", "pt"}, {"bert.format", "1"}, {"bert.config", source.config_json()}};
   metadata.emplace_back("bert.provenance", provenance);
-  if (source.has_tokenizer()) {
-    const std::string& text = source.tokenizer().tokenizer_json;
+  if (const TokenizerFiles& files = source.tokenizer(); !files.sentencepiece.empty()) {
+    metadata.emplace_back("bert.sentencepiece", to_base64(files.sentencepiece));
+    if (!files.tokenizer_config_json.empty())
+      metadata.emplace_back("bert.tokenizer_config", files.tokenizer_config_json);
+  } else if (!files.empty()) {
+    const std::string& text = files.tokenizer_json;
     metadata.emplace_back("bert.tokenizer", text.empty() ? load_tokenizer(source).to_json() : text);
   }
   std::string pooling;  // members sorted by name, as the converter writes them

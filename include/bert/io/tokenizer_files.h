@@ -38,8 +38,9 @@ BERT_INLINE TokenizerFiles read_tokenizer_files(const std::filesystem::path& pat
   }
   files.source = path.string();
   if (path.extension() == ".safetensors") {
-    files.tokenizer_json = std::string(SafetensorsFile(path).metadata("bert.tokenizer").value_or(""));
-    if (files.empty()) fail("\"", path.string(), "\" holds no tokenizer (no bert.tokenizer in its metadata)");
+    files = tokenizer_files_of(SafetensorsFile(path));
+    if (files.empty())
+      fail("\"", path.string(), "\" holds no tokenizer (no bert.tokenizer or bert.sentencepiece in its metadata)");
   } else if (const auto merges = path.parent_path() / "merges.txt";
              path.filename() == "vocab.json" && std::filesystem::exists(merges)) {
     files.vocab_json = read_text(path), files.merges_txt = read_text(merges);

@@ -5,6 +5,7 @@
 #include <bert/tokenizers/components.h>
 
 #if BERT_WITH_DEFINITIONS
+#include <bert/io/base64.h>
 #include <bert/tokenizers/json_values.h>
 #include <bert/tokenizers/vocabulary.h>
 
@@ -13,33 +14,6 @@
 #include <optional>
 
 namespace bert::inline BERT_ABI::detail {
-
-inline constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-inline std::string from_base64(std::string_view text, std::string_view what) {
-  while (text.ends_with('=')) text.remove_suffix(1);
-  std::string bytes;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const std::size_t value = kBase64.find(c);
-    if (value == kBase64.npos) fail(kTokenizerFile, what, " is not base64");
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    if ((count += 6) >= 8) bytes += static_cast<char>(bits >> (count -= 8));
-  }
-  return bytes;
-}
-
-inline std::string to_base64(std::string_view bytes) {
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t bits = 0;
-    for (std::size_t j = i; j < i + 3; ++j)
-      bits = bits << 8 | (j < bytes.size() ? static_cast<unsigned char>(bytes[j]) : 0u);
-    for (std::size_t j = 0; j < 4; ++j) text += i + j > bytes.size() ? '=' : kBase64[bits >> (18 - 6 * j) & 63];
-  }
-  return text;
-}
 
 /// Names in files and what they stand for.
 template <class T, std::size_t N>
@@ -129,7 +103,7 @@ inline void read_normalizers(const Json& component, std::vector<NormalizerStep>&
     if (step.kind == Kind::replace) step.pattern = read_pattern(json), step.text = read<std::string>(json, "content");
     if (step.kind == Kind::precompiled)
       if (const Json& map = member(json, "precompiled_charsmap"); !map.is(Json::Kind::null))
-        step.text = from_base64(map.text, "\"precompiled_charsmap\"");
+        step.text = from_base64(map.text, concat(kTokenizerFile, "\"precompiled_charsmap\""));
   });
 }
 
