@@ -94,7 +94,7 @@ TEST_CASE("of equal pairs the leftmost is merged first, and what was learnt firs
   const auto ids = [&](std::string_view word) {
     bpe.split(word, scratch);
     std::vector<std::int32_t> all;
-    for (const Bpe::Piece& piece : scratch.pieces) all.push_back(piece.id);
+    for (const Piece& piece : scratch.pieces) all.push_back(piece.id);
     return all;
   };
   CHECK(ids("aaa") == std::vector<std::int32_t>{2, 0});

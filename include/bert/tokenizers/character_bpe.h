@@ -19,7 +19,6 @@ struct CharacterBpeOptions {
 
 class CharacterBpe {
  public:
-  using Piece = Bpe::Piece;
   struct Scratch {
     std::vector<Piece> pieces;
     MergeTable::Scratch merges;

@@ -86,6 +86,8 @@ class RegexParser {
   }
 
  private:
+  static constexpr std::size_t kLongest = 5000;
+
   [[noreturn]] void unsupported(std::string_view what) const {
     fail("the regular expression ", pattern_, " has ", what, " at byte ", at_, ", which is not supported");
   }
@@ -102,21 +104,28 @@ class RegexParser {
     return c;
   }
 
-  void parse_group(std::size_t group, int depth) {
+  /// Returns the most items that a match goes through: so deep match() calls itself.
+  std::size_t parse_group(std::size_t group, int depth) {
     if (depth > 20) unsupported("groups in groups");
     std::vector<Regex::Sequence> all(1);
+    std::size_t longest = 0, length = 0;
     while (at_ < pattern_.size() && pattern_[at_] != ')') {
       if (take("|")) {
         all.emplace_back();
+        length = 0;
         continue;
       }
-      all.back().push_back(parse_item(depth));
+      all.back().push_back(parse_item(depth, length));
       parse_repetition(all.back().back());
+      longest = std::max(longest, ++length);
+      if (longest > kLongest) unsupported("so many characters in a row");
     }
     regex_.groups_[group] = std::move(all);
+    return longest;
   }
 
-  Regex::Item parse_item(int depth) {
+  /// Adds the items of a group to `length`.
+  Regex::Item parse_item(int depth, std::size_t& length) {
     using Type = Regex::Type;
     if (take("(")) {
       const bool outer = ignores_case_;
@@ -127,7 +136,7 @@ class RegexParser {
         unsupported("this kind of group");
       const std::size_t group = regex_.groups_.size();
       regex_.groups_.emplace_back();
-      parse_group(group, depth + 1);
+      length += parse_group(group, depth + 1);
       if (!take(")")) unsupported("a group without end");
       ignores_case_ = outer;
       return {type, group};

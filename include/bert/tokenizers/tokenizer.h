@@ -78,13 +78,10 @@ class Tokenizer {
   std::string to_json() const;
 
  private:
-  struct Scratch;  // memory of append_tokens
+  class TextEncoder;
   /// Appends ids, and to `out`, where there is one, offsets and word numbers.
   void append_tokens(std::string_view text, std::vector<std::int32_t>& ids, Encoding* out) const;
   void append_sentencepiece(std::string_view text, std::vector<std::int32_t>& ids, Encoding* out) const;
-  /// Calls piece(id, word, begin, end) for the pieces of normalised text, of which words are views.
-  template <class Piece>
-  void split_words(std::string_view text, WordModel::Scratch& scratch, const Piece& piece) const;
   void normalize(std::string_view piece, std::uint32_t first, NormalizedText& out) const;
   Encoding encode_text(std::string_view text) const;
   Encoding finish(const Template& parts, Encoding a, Encoding* b, const EncodeOptions& options) const;
@@ -210,98 +207,125 @@ BERT_INLINE void Tokenizer::normalize(std::string_view piece, std::uint32_t firs
   if (normalizer_steps_) normalizer_steps_->apply(out);
 }
 
-template <class Piece>
-void Tokenizer::split_words(std::string_view text, WordModel::Scratch& scratch, const Piece& piece) const {
-  const auto word = [&](std::string_view part) {
-    model_.split(spec_.vocabulary, part, scratch,
-                 [&](std::int32_t id, std::size_t begin, std::size_t end) { piece(id, part, begin, end); });
-  };
-  model_.is_byte_level() ? split_gpt2_words(text, word) : split_bert_words(text, word);
-}
+/// Appends the tokens of one text: added tokens, and of the text between them the pieces of its words. Memory for words
+/// is kept from part to part.
+class Tokenizer::TextEncoder {
+ public:
+  /// `out` may be null: ids alone.
+  TextEncoder(const Tokenizer& tokenizer, std::vector<std::int32_t>& ids, Encoding* out)
+      : tokenizer_(tokenizer), ids_(ids), out_(out) {
+    const auto& steps = tokenizer.pre_tokenizer_steps_;
+    normal_.with_sources = out || (steps && steps->needs_sources());
+    trims_ = out && tokenizer.model_.is_byte_level() && tokenizer.spec_.byte_level.trim_offsets;
+  }
 
-/// Memory of append_tokens: the normalised text, with a space before it, as words.
-struct Tokenizer::Scratch {
-  NormalizedText normal, prefixed;
-  Words words, spare;
-  WordModel::Scratch model;
+  /// Valid UTF-8.
+  void append(std::string_view text) {
+    tokenizer_.as_given_.split(text, [&](std::string_view part, const AddedToken* token) { append(part, token); });
+  }
+
+ private:
+  /// A part of the text as given, or an added token. It may begin before the end of the one before.
+  void append(std::string_view part, const AddedToken* token) {
+    const auto count = [](const char* begin, const char* end) {
+      return static_cast<std::uint32_t>(detail::count_code_points({begin, end}));
+    };
+    if (part.data() < behind_) first_ -= count(part.data(), behind_);
+    behind_ = part.data() + part.size();
+    const std::uint32_t behind = first_ + (normal_.with_sources ? count(part.data(), behind_) : 0);
+    last_word_ = nullptr;
+    if (token) {
+      ids_.push_back(token->id);
+      if (out_) {
+        const Span span{first_, behind};
+        out_->offsets.push_back(trims_ ? tokenizer_.trimmed(part, span, ids_.size() == 1) : span);
+        out_->words.push_back(++word_number_);
+      }
+    } else {
+      append_normalized(part);
+    }
+    first_ = behind;
+  }
+
+  void append_normalized(std::string_view part) {
+    normal_.text.clear(), normal_.sources.clear();
+    tokenizer_.normalize(part, first_, normal_);
+    source_ = &normal_;
+    tokenizer_.normalized_.split(normal_.text, [&](std::string_view text, const AddedToken* token) {
+      if (!token) return append_words(text);
+      add(token->id, text, 0, text.size());
+      if (trims_) out_->offsets.back() = tokenizer_.trimmed(text, out_->offsets.back(), ids_.size() == 1);
+    });
+  }
+
+  /// A part of the normalised text.
+  void append_words(std::string_view text) {
+    const std::uint32_t* const sources =
+        normal_.with_sources ? normal_.sources.data() + (text.data() - normal_.text.data()) : nullptr;
+    if (const auto& steps = tokenizer_.pre_tokenizer_steps_) {
+      words_.assign(text, sources);
+      steps->apply(words_, spare_);
+      source_ = &words_.text;
+      std::size_t begin = 0;
+      for (const std::size_t end : words_.ends) {
+        const std::string_view word(words_.text.text.data() + begin, end - begin);
+        append_word(word);
+        if (last_word_ != word.data()) last_word_ = word.data(), ++word_number_;  // it has no tokens, and counts
+        begin = end;
+      }
+    } else if (!tokenizer_.spec_.byte_level.add_prefix_space || text.starts_with(' ')) {
+      return cut_words(text);
+    } else {
+      prefixed_.text.assign(" ").append(text);
+      if (sources) {
+        prefixed_.sources.assign(1, *sources);
+        prefixed_.sources.insert(prefixed_.sources.end(), sources, sources + text.size());
+      }
+      source_ = &prefixed_;
+      last_word_ = nullptr;
+      cut_words(prefixed_.text);
+    }
+    source_ = &normal_;
+    last_word_ = nullptr;
+  }
+
+  /// Cut as BERT or GPT-2 does.
+  void cut_words(std::string_view text) {
+    const auto use = [&](std::string_view word) { append_word(word); };
+    tokenizer_.model_.is_byte_level() ? split_gpt2_words(text, use) : split_bert_words(text, use);
+  }
+
+  void append_word(std::string_view word) {
+    tokenizer_.model_.split(tokenizer_.spec_.vocabulary, word, model_,
+                            [&](std::int32_t id, std::size_t begin, std::size_t end) { add(id, word, begin, end); });
+  }
+
+  void add(std::int32_t id, std::string_view word, std::size_t begin, std::size_t end) {
+    ids_.push_back(id);
+    if (!out_) return;
+    const auto at = static_cast<std::size_t>(word.data() - source_->text.data());
+    out_->offsets.push_back({source_->sources[at + begin], source_->sources[at + end - 1] + 1});
+    if (word.data() != last_word_) last_word_ = word.data(), ++word_number_;
+    out_->words.push_back(word_number_);
+  }
+
+  const Tokenizer& tokenizer_;
+  std::vector<std::int32_t>& ids_;
+  Encoding* out_;
+  bool trims_;                              // offsets of added tokens; those of others are trimmed in finish()
+  NormalizedText normal_, prefixed_;        // a part of the text, and with a space before it
+  Words words_, spare_;                     // the same, cut
+  const NormalizedText* source_ = nullptr;  // what words are views of
+  WordModel::Scratch model_;
+  const char *behind_ = nullptr, *last_word_ = nullptr;
+  std::uint32_t first_ = 0;  // code point that the part begins with
+  std::int32_t word_number_ = -1;
 };
 
 BERT_INLINE void Tokenizer::append_tokens(std::string_view text, std::vector<std::int32_t>& ids, Encoding* out) const {
   if (sentencepiece_) return append_sentencepiece(text, ids, out);
   std::string repaired;
-  Scratch scratch;
-  NormalizedText& normal = scratch.normal;
-  normal.with_sources = out || (pre_tokenizer_steps_ && pre_tokenizer_steps_->needs_sources());
-  const bool trim =
-      out && model_.is_byte_level() && spec_.byte_level.trim_offsets;  // of added tokens; finish(): others
-  const char* last_word = nullptr;
-  std::int32_t word_number = -1;
-  const NormalizedText* source = &normal;  // what words are views of
-  const auto add = [&](std::int32_t id, std::string_view word, std::size_t begin, std::size_t end) {
-    ids.push_back(id);
-    if (!out) return;
-    const auto at = static_cast<std::size_t>(word.data() - source->text.data());
-    out->offsets.push_back({source->sources[at + begin], source->sources[at + end - 1] + 1});
-    if (word.data() != last_word) last_word = word.data(), ++word_number;
-    out->words.push_back(word_number);
-  };
-  const auto add_words = [&](std::string_view part) {  // between added tokens, normalised
-    const std::uint32_t* const sources =
-        normal.with_sources ? normal.sources.data() + (part.data() - normal.text.data()) : nullptr;
-    if (pre_tokenizer_steps_) {
-      Words& words = scratch.words;
-      words.assign(part, sources);
-      pre_tokenizer_steps_->apply(words, scratch.spare);
-      source = &words.text;
-      std::size_t begin = 0;
-      for (const std::size_t end : words.ends) {
-        const std::string_view word(words.text.text.data() + begin, end - begin);
-        model_.split(spec_.vocabulary, word, scratch.model,
-                     [&](std::int32_t id, std::size_t from, std::size_t to) { add(id, word, from, to); });
-        if (last_word != word.data()) last_word = word.data(), ++word_number;  // it has no tokens, and counts
-        begin = end;
-      }
-    } else if (!spec_.byte_level.add_prefix_space || part.starts_with(' ')) {
-      return split_words(part, scratch.model, add);
-    } else {
-      NormalizedText& prefixed = scratch.prefixed;
-      prefixed.text.assign(" ").append(part);
-      if (sources) {
-        prefixed.sources.assign(1, *sources);
-        prefixed.sources.insert(prefixed.sources.end(), sources, sources + part.size());
-      }
-      source = &prefixed;
-      last_word = nullptr;
-      split_words(prefixed.text, scratch.model, add);
-    }
-    source = &normal;
-    last_word = nullptr;
-  };
-  std::uint32_t first = 0;  // code point the piece begins with
-  const char* behind = nullptr;
-  as_given_.split(detail::repair_utf8(text, repaired), [&](std::string_view piece, const AddedToken* found) {
-    if (piece.data() < behind) first -= static_cast<std::uint32_t>(detail::count_code_points({piece.data(), behind}));
-    behind = piece.data() + piece.size();
-    const auto count = normal.with_sources ? static_cast<std::uint32_t>(detail::count_code_points(piece)) : 0;
-    last_word = nullptr;
-    if (found) {
-      ids.push_back(found->id);
-      if (out) {
-        const Span span{first, first + count};
-        out->offsets.push_back(trim ? trimmed(piece, span, ids.size() == 1) : span);
-        out->words.push_back(++word_number);
-      }
-    } else {
-      normal.text.clear(), normal.sources.clear();
-      normalize(piece, first, normal);
-      normalized_.split(normal.text, [&](std::string_view part, const AddedToken* token) {
-        if (!token) return add_words(part);
-        add(token->id, part, 0, part.size());
-        if (trim) out->offsets.back() = trimmed(part, out->offsets.back(), ids.size() == 1);
-      });
-    }
-    first += count;
-  });
+  TextEncoder(*this, ids, out).append(detail::repair_utf8(text, repaired));
 }
 
 BERT_INLINE void Tokenizer::append_sentencepiece(std::string_view text, std::vector<std::int32_t>& ids,

@@ -19,11 +19,7 @@ class Unigram {
   /// fixed: a user-defined symbol, of score 0 and a tenth for every byte behind the first, as SentencePiece 0.2 has it;
   /// unused, none: never found.
   enum class Use : std::uint8_t { normal, fixed, unused, none };
-  struct Piece {
-    std::int32_t id;  // kUnknown: a character that is no piece
-    std::uint32_t begin, end;
-  };
-  static constexpr std::int32_t kUnknown = -1;
+  static constexpr std::int32_t kUnknown = -1;  ///< the id of a character that is no piece
   /// Memory for split(), to be kept from text to text; one for each thread.
   struct Scratch {
     template <class Sum>

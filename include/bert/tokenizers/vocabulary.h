@@ -80,6 +80,12 @@ class Vocabulary {
   std::size_t longest_ = 0;
 };
 
+/// A token and the bytes of a word that it stands for: what a model cuts the word into.
+struct Piece {
+  std::int32_t id;
+  std::uint32_t begin, end;
+};
+
 namespace detail {
 /// The length of the UTF-8 character with this first byte.
 inline std::size_t character_length(char lead) {

@@ -23,58 +23,55 @@ class WordModel {
 
   bool is_byte_level() const { return bpe_.has_value(); }
 
-  /// Calls piece(id, begin, end) for the pieces of `word`, not empty, valid UTF-8; begin and end are bytes of it. Of a
+  /// Calls use(id, begin, end) for the pieces of `word`, not empty, valid UTF-8; begin and end are bytes of it. Of a
   /// SentencePiece model unknown characters come one by one, as Unigram::kUnknown.
-  template <class Piece>
-  void split(const Vocabulary& tokens, std::string_view word, Scratch& scratch, Piece&& piece) const {
-    if (wordpiece_) {
-      wordpiece_->split(tokens, word, scratch.wordpiece);
-      for (const auto& [id, begin, end] : scratch.wordpiece.pieces) piece(id, begin, end);
-    } else if (bpe_) {
-      bpe_->split(word, scratch.bpe);
-      for (const auto& [id, begin, end] : scratch.bpe.pieces) piece(id, begin, end);
-    } else if (characters_) {
-      characters_->split(tokens, word, scratch.characters);
-      for (const auto& [id, begin, end] : scratch.characters.pieces) piece(id, begin, end);
-    } else {
-      unigram_->split(tokens, word, scratch.unigram);
-      const auto& pieces = scratch.unigram.pieces;
-      const auto is_unknown = [&](std::size_t i) {  // the unknown token's own text, too
-        return i < pieces.size() && (pieces[i].id == Unigram::kUnknown || pieces[i].id == unk_id_);
-      };
-      for (std::size_t i = 0; i < pieces.size(); ++i) {
-        auto [id, begin, end] = pieces[i];
-        if (fuses_ && is_unknown(i)) {
-          while (is_unknown(i + 1)) end = pieces[++i].end;
-          unknown(tokens, word, begin, end, piece);
-        } else {
-          piece(id, begin, end);
-        }
-      }
-    }
+  template <class Use>
+  void split(const Vocabulary& tokens, std::string_view word, Scratch& scratch, Use&& use) const {
+    const std::vector<Piece>& pieces = pieces_of(tokens, word, scratch);
+    if (fuses_) return fuse(tokens, word, pieces, use);
+    for (const auto& [id, begin, end] : pieces) use(id, begin, end);
   }
 
  private:
-  /// As Hugging Face's Unigram: the neighbours are one token, a known one, their bytes' or the unknown one.
-  template <class Piece>
+  const std::vector<Piece>& pieces_of(const Vocabulary& tokens, std::string_view word, Scratch& scratch) const;
+
+  /// Pieces of Unigram as Hugging Face has them: unknown neighbours, the unknown token's own text among them, are one.
+  template <class Use>
+  void fuse(const Vocabulary& tokens, std::string_view word, const std::vector<Piece>& pieces, Use&& use) const {
+    const auto is_unknown = [&](std::size_t i) {
+      return i < pieces.size() && (pieces[i].id == Unigram::kUnknown || pieces[i].id == unk_id_);
+    };
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      auto [id, begin, end] = pieces[i];
+      if (!is_unknown(i)) {
+        use(id, begin, end);
+        continue;
+      }
+      while (is_unknown(i + 1)) end = pieces[++i].end;
+      unknown(tokens, word, begin, end, use);
+    }
+  }
+
+  /// What was fused is a token after all, its bytes' tokens or the unknown one.
+  template <class Use>
   void unknown(const Vocabulary& tokens, std::string_view word, std::uint32_t begin, std::uint32_t end,
-               Piece&& piece) const {
+               Use&& use) const {
     const std::string_view text = word.substr(begin, end - begin);
-    if (const auto id = tokens.find(text)) return piece(*id, begin, end);
+    if (const auto id = tokens.find(text)) return use(*id, begin, end);
     bool known = byte_fallback_;
     for (const char byte : text) known = known && bytes_[static_cast<unsigned char>(byte)] >= 0;
     if (!known) {
       if (unk_id_ < 0) fail("\"", text, "\" is no token, and the Unigram model has no unk_id");
-      return piece(unk_id_, begin, end);
+      return use(unk_id_, begin, end);
     }
-    for (const char byte : text) piece(bytes_[static_cast<unsigned char>(byte)], begin, end);
+    for (const char byte : text) use(bytes_[static_cast<unsigned char>(byte)], begin, end);
   }
 
   std::optional<WordPiece> wordpiece_;
   std::optional<Bpe> bpe_;
   std::optional<CharacterBpe> characters_;
   std::optional<Unigram> unigram_;
-  bool fuses_ = true, byte_fallback_ = false;
+  bool fuses_ = false, byte_fallback_ = false;
   std::int32_t unk_id_;
   std::array<std::int32_t, 256> bytes_{};
 };
@@ -145,6 +142,14 @@ BERT_INLINE WordModel::WordModel(const TokenizerSpec& spec, std::int32_t unk_id)
                        spec.sentencepiece ? detail::uses_of(spec.sentencepiece->types) : std::vector<Unigram::Use>(),
                        spec.sentencepiece.has_value());
   }
+}
+
+BERT_INLINE const std::vector<Piece>& WordModel::pieces_of(const Vocabulary& tokens, std::string_view word,
+                                                           Scratch& scratch) const {
+  if (wordpiece_) return wordpiece_->split(tokens, word, scratch.wordpiece), scratch.wordpiece.pieces;
+  if (bpe_) return bpe_->split(word, scratch.bpe), scratch.bpe.pieces;
+  if (characters_) return characters_->split(tokens, word, scratch.characters), scratch.characters.pieces;
+  return unigram_->split(tokens, word, scratch.unigram), scratch.unigram.pieces;
 }
 
 }  // namespace bert::inline BERT_ABI

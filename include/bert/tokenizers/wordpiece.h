@@ -10,10 +10,6 @@ namespace bert::inline BERT_ABI {
 
 class WordPiece {
  public:
-  struct Piece {
-    std::int32_t id;
-    std::uint32_t begin, end;  // bytes of the word
-  };
   /// Memory for split(), to be kept from word to word; one for each thread.
   struct Scratch {
     std::vector<Piece> pieces;
