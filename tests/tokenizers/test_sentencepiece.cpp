@@ -191,6 +191,68 @@ TEST_CASE("a folder with a .model opens, and tokenizer_config.json counts", "[to
   CHECK_THROWS_WITH(ids(), Contains("lacks <sep>"));
 }
 
+TEST_CASE("a converted file carries a .model, and means what the folder means", "[tokenizers][sentencepiece]") {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder / "m.safetensors";
+  const std::string config = R"({"model_type":"albert"})", settings = R"({"do_lower_case":false})",
+                    text = "Training \uFB01";
+  write_file(folder / "spiece.model", golden("albert.model"));
+  write_file(folder / "config.json", config);
+  write_file(folder / "tokenizer_config.json", settings);
+  const std::string model = to_base64(golden("albert.model"));
+  const auto ids = [&](const std::filesystem::path& path) {
+    return load_tokenizer(read_tokenizer_files(path)).encode(text).ids;
+  };
+  write_safetensors(file, {{"bert.config", config}, {"bert.sentencepiece", model}, {"bert.tokenizer_config", settings}},
+                    {});
+  CHECK(ids(file) == ids(folder.path()));
+  write_safetensors(file, {{"bert.config", config}, {"bert.sentencepiece", model}}, {});
+  CHECK(ids(file) != ids(folder.path()));  // text is lower-cased where nothing says otherwise
+  write_safetensors(file, {{"bert.config", config}, {"bert.sentencepiece", "a!"}}, {});
+  CHECK_THROWS_WITH(ids(file), Contains("m.safetensors\" (bert.sentencepiece) is not base64"));
+  write_safetensors(file, {{"bert.config", config}, {"bert.sentencepiece", model.substr(0, 4000)}}, {});
+  CHECK_THROWS_WITH(ids(file), Contains("m.safetensors (bert.sentencepiece)\": the SentencePiece model"));
+}
+
+TEST_CASE("base64 is that of RFC 4648", "[io]") {
+  const std::pair<const char*, const char*> known[] = {// its section 10
+                                                       {"", ""},
+                                                       {"f", "Zg=="},
+                                                       {"fo", "Zm8="},
+                                                       {"foo", "Zm9v"},
+                                                       {"foob", "Zm9vYg=="},
+                                                       {"fooba", "Zm9vYmE="},
+                                                       {"foobar", "Zm9vYmFy"}};
+  for (const auto& [bytes, text] : known) {
+    CHECK(to_base64(bytes) == text);
+    CHECK(from_base64(text, "it") == bytes);
+  }
+  CHECK(to_base64("\xFB\xFF\xBF") == "+/+/");
+  CHECK_THROWS_WITH(from_base64("Zm9v=Zg", "it"), Contains("it is not base64"));
+  CHECK_THROWS_WITH(from_base64("Zm9vY", "it"), Contains("it is not base64: it has 5 characters"));
+}
+
+TEST_CASE("unknown characters beside the unknown token's own text are one token", "[tokenizers][sentencepiece]") {
+  const Tokenizer tokenizer =
+      Tokenizer::from_json(R"({"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0.0],["a",-1.0]]}})");
+  const Encoding encoding = tokenizer.encode("\u20BD<unk>?a");  // tokenizers 0.23: [0, 1], (0, 7) and (7, 8)
+  CHECK(encoding.ids == Ids{0, 1});
+  CHECK(encoding.offsets == std::vector<Span>{{0, 7}, {7, 8}});
+}
+
+TEST_CASE("a text by code points has what offsets count", "[tokenizers]") {
+  const std::string text =
+      "a\xC3\xA9\xFF\xE2\x82z";  // an e with accent; FF, and E2 82 without its end, count as one each
+  const CodePoints points(text);
+  CHECK(points.size() == 5);
+  CHECK(points.bytes(1, 2) == "\u00E9");
+  CHECK(points.bytes(2, 4) == "\xFF\xE2\x82");
+  CHECK(points.text(2, 9) == "\uFFFD\uFFFDz");
+  CHECK(points.bytes(3, 3).empty());
+  CHECK(points.bytes(7, 9).empty());
+  CHECK(CodePoints("").size() == 0);
+}
+
 TEST_CASE("damaged SentencePiece models are errors that say what and where", "[tokenizers][sentencepiece][errors]") {
   const std::string unk = piece("<unk>", 2, 0), good = unk + piece("a") + field(2, field(3, 1));
   CHECK(model_error(good) == "nothing was thrown");
@@ -310,6 +372,7 @@ TEST_CASE("regular expressions find what Oniguruma finds", "[tokenizers]") {
   CHECK(all("x", "") == "");
   const std::string spaces(200'000, ' ');
   CHECK(all(" +\\z", spaces + "a") == spaces + "a");  // in time that grows with the text, not with its square
+  CHECK_THROWS_WITH(Regex(std::string(6000, 'a')), Contains("so many characters in a row"));
   for (const char* bad : {"(a", "a)", "[a", "*a", "(?<n>a)", "a{2,1}", "(ab)+", "a+?", "\\b", "[[a]]"})
     CHECK_THROWS_WITH(Regex(bad), Contains("which is not supported"));
 }
