@@ -68,9 +68,9 @@ struct Generator::Text {
   GrowingSequence sequence;
   std::size_t prompt = 0, most = 0;  // tokens of the prompt, and at most of all
   StreamDecoder decoder;
-  std::string decoded;                  // by the decoder, of the prompt and what follows
+  std::string decoded = {};             // by the decoder, of the prompt and what follows
   std::size_t read = 0, continues = 0;  // tokens that were given to the decoder; bytes of the prompt's text
-  Generation written;
+  Generation written = {};
   bool done = false;
 };
 
