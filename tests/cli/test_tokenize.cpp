@@ -1,6 +1,7 @@
 // bert tokenize and detokenize: results that BERT's rules (google-research/bert tokenization.py, Hugging Face
 // BertTokenizerFast) are known to give with tiny_vocabulary(). The folder holds nothing but vocab.txt.
 #include "cli/program.h"
+#include "io/files.h"
 
 #include <array>
 
@@ -183,4 +184,33 @@ TEST_CASE("bert detokenize joins pieces as Hugging Face's WordPiece decoder", "[
   CHECK(result.out == "unwanted, running\n");
   check_error({"detokenize", "--lowercase", "yes", "--model", vocabulary.path(), "5", "300"}, 1, {"300"});
   check_error({"detokenize", "--lowercase", "yes", "--model", vocabulary.path(), "5", "x"}, 2, {"x"});
+}
+
+TEST_CASE("tokenize and detokenize take folders of SentencePiece models", "[cli][tokenize]") {
+  const std::filesystem::path golden = source_dir() / "tests/golden/sentencepiece";
+  const std::array<std::string, 2> files = {"spiece.model", "tokenizer.model"};
+  std::size_t compared = 0;
+  for (const Json& row : Json::parse(read_file(golden / "families.json"))) {
+    const std::string family = row["family"], model = row["model"];
+    if (!row["config"].empty() || family == "xlnet") continue;
+    const ScratchFolder folder;
+    std::filesystem::copy_file(golden / (model + ".model"), folder / files[family == "llama"]);
+    write_text(folder / "config.json", R"({"model_type":")" + family + "\"}");
+    if (family == "llama") write_text(folder / "tokenizer_config.json", R"({"add_bos_token":false})");
+    for (std::size_t i = 2; i < 5; ++i) {
+      const Json& each = row["cases"][i];
+      const Json seen = one_json({"tokenize", "--json", "--model", folder.path().string(), each["text"]});
+      Arguments ids = {"detokenize", "--json", "--model", folder.path().string()};
+      for (std::size_t t = 0; t < each["tokens"].size(); ++t) {
+        const Json& token = each["tokens"][t];
+        CHECK(seen["ids"][t] == token[0]);
+        if (seen["special_tokens_mask"][t] == 0) CHECK(seen["offsets"][t] == Json({token[2], token[3]}));
+        ids.push_back(token[0].dump());
+        ++compared;
+      }
+      CHECK(seen["ids"].size() == each["tokens"].size());
+      CHECK(one_json(ids) == each["decoded"][0]);
+    }
+  }
+  CHECK(compared > 60);
 }
