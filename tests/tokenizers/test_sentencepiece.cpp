@@ -232,6 +232,13 @@ TEST_CASE("base64 is that of RFC 4648", "[io]") {
   CHECK_THROWS_WITH(from_base64("Zm9vY", "it"), Contains("it is not base64: it has 5 characters"));
 }
 
+TEST_CASE("of equal paths the one found first stays", "[tokenizers][sentencepiece]") {
+  const Tokenizer tokenizer = Tokenizer::from_json(
+      R"({"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",-9.0],["a",-1.0],["aa",-2.0]]}})");
+  CHECK(tokenizer.encode("aaa").ids == Ids{1, 2});  // as tokenizers 0.23
+  CHECK(tokenizer.encode("aaaaa").ids == Ids{1, 2, 2});
+}
+
 TEST_CASE("unknown characters beside the unknown token's own text are one token", "[tokenizers][sentencepiece]") {
   const Tokenizer tokenizer =
       Tokenizer::from_json(R"({"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0.0],["a",-1.0]]}})");
