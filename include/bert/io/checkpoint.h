@@ -48,7 +48,7 @@ BERT_INLINE void Checkpoint::open_folder() {
   sort_by_name(tensors_);
   for (std::size_t i = 1; i < tensors_.size(); ++i)
     if (tensors_[i].name == tensors_[i - 1].name) fail("\"", path_.string(), "\" holds ", tensors_[i].name, " twice");
-  if (config_->get("tie_word_embeddings", model_type != "llama")) drop_tied_copies();
+  if (ties_word_embeddings(*config_)) drop_tied_copies();
 }
 
 /// model.safetensors.index.json names the file of each tensor; all of each file's tensors count.

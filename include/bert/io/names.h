@@ -3,12 +3,15 @@
 // A new family is one line in kBaseModels and one or two in kTied; an old spelling that other families share too is one
 // line in kSpellings. tools/convert_weights.py applies the same rules.
 #pragma once
-#include <bert/core/error.h>
+#include <bert/io/config.h>
 
 namespace bert::inline BERT_ABI {
 
 /// Today's name of a tensor; empty for buffers that are to be ignored. `model_type` is config.json's.
 std::string canonical_name(std::string_view name, std::string_view model_type);
+
+/// Whether a config.json ties the decoder to the word embeddings; what it does not say is its family's habit.
+bool ties_word_embeddings(const ConfigReader& config);
 
 }  // namespace bert::inline BERT_ABI
 
@@ -55,6 +58,10 @@ inline constexpr TiedNames kTied[] = {
     {"llama", "lm_head.weight", "model.embed_tokens.weight"},
 };
 }  // namespace detail
+
+BERT_INLINE bool ties_word_embeddings(const ConfigReader& config) {
+  return config.get("tie_word_embeddings", config.get("model_type", "bert") != "llama");
+}
 
 BERT_INLINE std::string canonical_name(std::string_view name, std::string_view model_type) {
   for (std::string_view buffer : detail::kBuffers)

@@ -21,6 +21,9 @@ class CausalSteps {
   /// A sequence of these ids with room for `capacity` tokens; error when that is beyond the window.
   GrowingSequence start(std::span<const std::int32_t> ids, std::size_t capacity) const;
 
+  /// Another sequence that has come as far as this one.
+  GrowingSequence fork(const GrowingSequence& sequence) const;
+
   /// Reads the new tokens of every sequence, at least one each, in one pass. Returns logits [B, V] of what follows
   /// their last tokens, valid until the next call.
   TensorView<const float, 2> next(std::span<GrowingSequence* const> sequences);
@@ -43,6 +46,12 @@ BERT_INLINE CausalSteps::CausalSteps(const Model<float>& model, Session& session
 
 BERT_INLINE GrowingSequence CausalSteps::start(std::span<const std::int32_t> ids, std::size_t capacity) const {
   return {{ids.begin(), ids.end()}, model_->make_cache(capacity)};
+}
+
+BERT_INLINE GrowingSequence CausalSteps::fork(const GrowingSequence& sequence) const {
+  GrowingSequence other = start(sequence.ids, sequence.cache.capacity());
+  other.cache.copy_from(sequence.cache);
+  return other;
 }
 
 BERT_INLINE TensorView<const float, 2> CausalSteps::next(std::span<GrowingSequence* const> sequences) {

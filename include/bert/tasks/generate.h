@@ -46,8 +46,8 @@ class Generator {
  private:
   struct Text;
   std::vector<std::int32_t> encode(std::string_view prompt) const;
-  void write(Session& session, std::span<Text> texts, const GenerationOptions& options, const Watch& watch) const;
-  void search(Session& session, Text& text, const GenerationOptions& options) const;
+  void write(CausalSteps& steps, std::span<Text> texts, const GenerationOptions& options, const Watch& watch) const;
+  void search(CausalSteps& steps, Text& text, const GenerationOptions& options) const;
   bool is_end(std::int32_t id) const;
   void update(Text& text, const GenerationOptions& options) const;
 
@@ -123,10 +123,9 @@ BERT_INLINE std::vector<std::int32_t> Generator::encode(std::string_view prompt)
 BERT_INLINE void Generator::update(Text& text, const GenerationOptions& options) const {
   const std::span<const std::int32_t> ids(text.sequence.ids);
   text.written.ids.assign(ids.begin() + static_cast<std::ptrdiff_t>(text.prompt), ids.end());
-  std::span<const std::int32_t> shown = ids;
-  if (is_end(shown.back()) && shown.size() > text.prompt) shown = shown.first(shown.size() - 1);
-  const std::string before = model_->tokenizer.decode(ids.first(text.prompt));
-  text.written.continuation = model_->tokenizer.decode(shown).substr(before.size());
+  std::span<const std::int32_t> shown = text.written.ids;
+  if (is_end(shown.back())) shown = shown.first(shown.size() - 1);
+  text.written.continuation = model_->continuation(ids.first(text.prompt), shown);
   std::size_t cut = std::string::npos;
   for (const std::string& stop : options.stop)
     if (!stop.empty()) cut = std::min(cut, text.written.continuation.find(stop));
@@ -135,9 +134,8 @@ BERT_INLINE void Generator::update(Text& text, const GenerationOptions& options)
   text.done = text.written.ended || ids.size() == text.most;
 }
 
-BERT_INLINE void Generator::write(Session& session, std::span<Text> texts, const GenerationOptions& options,
+BERT_INLINE void Generator::write(CausalSteps& steps, std::span<Text> texts, const GenerationOptions& options,
                                   const Watch& watch) const {
-  CausalSteps steps(*model_->model, session);
   Sampler sampler(options.sampling, model_->kernels());
   const Philox philox(options.seed);
   for (std::uint32_t step = 0;; ++step) {
@@ -162,8 +160,7 @@ BERT_INLINE void Generator::write(Session& session, std::span<Text> texts, const
   }
 }
 
-BERT_INLINE void Generator::search(Session& session, Text& text, const GenerationOptions& options) const {
-  CausalSteps steps(*model_->model, session);
+BERT_INLINE void Generator::search(CausalSteps& steps, Text& text, const GenerationOptions& options) const {
   const BeamResult best =
       beam_search(steps, model_->model->config(), model_->kernels(), text.sequence.ids,
                   {.beams = options.num_beams, .max_new_tokens = text.most - text.prompt, .ends = ends_});
@@ -179,7 +176,7 @@ BERT_INLINE std::vector<Generation> Generator::operator()(Session& session, std:
   if (options.num_beams > 1 && options.sampling.temperature != 0)
     fail("a beam search takes the likeliest: it goes with temperature 0 only");
   const std::size_t window = model_->model->config().window();
-  const CausalSteps steps(*model_->model, session);
+  CausalSteps steps(*model_->model, session);
   std::vector<Text> texts(prompts.size());
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const std::vector<std::int32_t> ids = encode(prompts[i]);
@@ -187,9 +184,9 @@ BERT_INLINE std::vector<Generation> Generator::operator()(Session& session, std:
     texts[i].sequence = options.num_beams > 1 ? GrowingSequence{ids, {}} : steps.start(ids, texts[i].most);
   }
   if (options.num_beams > 1)
-    for (Text& text : texts) search(session, text, options);
+    for (Text& text : texts) search(steps, text, options);
   else
-    write(session, texts, options, watch);
+    write(steps, texts, options, watch);
   std::vector<Generation> written;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     written.push_back(std::move(texts[i].written));

@@ -71,6 +71,8 @@ struct TextModel {
   Encoding encode(std::string_view a, std::string_view b, std::size_t window = 0) const;
   /// Ids of a text in windows that have `stride` tokens in common: one, unless it is longer than the window.
   std::vector<Encoding> encode_windows(std::string_view text, std::size_t stride) const;
+  /// What stands behind a prompt once `ids` follow it: its spaces, too.
+  std::string continuation(std::span<const std::int32_t> prompt, std::span<const std::int32_t> ids) const;
   /// True when the tokenizer makes no token of the text: blanks, control characters, zero-width spaces.
   bool is_empty(std::string_view text) const;
 
@@ -132,6 +134,14 @@ BERT_INLINE Encoding TextModel::encode(std::string_view a, std::string_view b, s
 BERT_INLINE std::vector<Encoding> TextModel::encode_windows(std::string_view text, std::size_t stride) const {
   const EncodeOptions cut = {.max_length = limit(0), .truncation = Truncation::longest_first, .stride = stride};
   return list_windows(checked(tokenizer.encode(text, cut), 0));
+}
+
+BERT_INLINE std::string TextModel::continuation(std::span<const std::int32_t> prompt,
+                                                std::span<const std::int32_t> ids) const {
+  std::vector<std::int32_t> all(prompt.begin(), prompt.end());
+  all.insert(all.end(), ids.begin(), ids.end());
+  const std::string begin = tokenizer.decode(prompt), text = tokenizer.decode(all);
+  return text.starts_with(begin) ? text.substr(begin.size()) : tokenizer.decode(ids);
 }
 
 BERT_INLINE bool TextModel::is_empty(std::string_view text) const {
