@@ -58,7 +58,7 @@ std::vector<MethodFlag> method_flags(const GenerateFlags& flags) {
 void check_masked_flags(const GenerateFlags& flags) {
   if (flags.num_beams || !flags.stop.empty())
     throw UsageError(concat(flags.num_beams ? "--num-beams" : "--stop",
-                            " goes with causal models (GPT-2, Llama), not with one that fills masks"));
+                            " goes with models that continue a text (GPT-2, Llama, XLNet), not with one that fills masks"));
   for (const auto& [name, methods] : method_flags(flags)) {
     std::string all;
     for (const std::string_view method : methods) all += concat(all.empty() ? "" : " or ", method);
@@ -210,7 +210,7 @@ void fill_masks(GenerateFlags flags, const std::shared_ptr<const TextModel>& mod
 GenerationOptions causal_options(const GenerateFlags& flags) {
   if (!flags.method.empty() || !method_flags(flags).empty())
     throw UsageError(
-        "this model is causal and writes token by token: --method and its flags are for models that fill masks");
+        "this model continues a text token by token: --method and its flags are for models that fill masks");
   GenerationOptions options;
   const bool samples = flags.top_k || flags.top_p || flags.min_p;
   options.sampling.temperature = flags.temperature.value_or(samples ? 1.0f : 0.0f);
@@ -246,7 +246,7 @@ void write_causal(const GenerateFlags& flags, const std::shared_ptr<const TextMo
 
 void run(const GenerateFlags& flags) {
   const auto model = open_model(flags.common);
-  model->model->causal() ? write_causal(flags, model) : fill_masks(flags, model);
+  model->model->continues() ? write_causal(flags, model) : fill_masks(flags, model);
 }
 
 void add_sampling(CLI::App& command, GenerateFlags& flags) {

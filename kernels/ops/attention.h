@@ -63,13 +63,14 @@ inline void multiply_strip(const float* a, std::size_t rows, const float* packed
     }
 }
 
-/// Rows of queries q [rows, D], scaled, as a strip.
+/// Rows of queries q [rows, D], plus a bias [D] that may be null, scaled, as a strip.
 inline void pack_queries(const float* q, std::size_t stride, std::size_t rows, std::size_t head_size, float scale,
-                         float* strip) {
+                         float* strip, const float* bias = nullptr) {
   const Vec factor = set1(scale);
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t i = 0; i < head_size; i += lanes) {
-      const Vec x = load_first(q + r * stride + i, head_size - i, 0.0f);
+      Vec x = load_first(q + r * stride + i, head_size - i, 0.0f);
+      if (bias) x = x + load_first(bias + i, head_size - i, 0.0f);
       store(strip + i / k_block * strip_block + r * k_block + i % k_block, x * factor);
     }
 }

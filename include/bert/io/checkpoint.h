@@ -42,7 +42,10 @@ BERT_INLINE void Checkpoint::open_folder() {
   const std::string model_type = config_->get("model_type", "bert");
   for (const SafetensorsFile& file : files_)
     for (TensorRef tensor : file.tensors()) {
+      const bool bare = !tensor.name.ends_with(".weight");
       tensor.name = canonical_name(tensor.name, model_type);
+      if (bare && tensor.name.ends_with(".weight") && tensor.shape.size() == 3)
+        tensor.shape = {tensor.shape[0], tensor.shape[1] * tensor.shape[2]};
       if (!tensor.name.empty()) tensors_.push_back(std::move(tensor));
     }
   sort_by_name(tensors_);

@@ -57,6 +57,7 @@ class DecoderModel {
   Precision precision() const { return precision_; }
   const PackedMatrix<T>& words() const { return words_; }
   bool has_pooler() const { return false; }
+  bool has_targets() const { return false; }
   std::ptrdiff_t bytes_saved() const {
     std::ptrdiff_t total = 0;
     for (const DecoderLayer<T>& layer : layers_) total += layer.bytes_saved();

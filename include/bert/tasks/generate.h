@@ -1,5 +1,5 @@
-// Generator: texts that go on, written by a causal model (GPT-2, Llama): greedily, by sampling or by beam search,
-// several prompts at once, each with its cache of keys and values.
+// Generator: texts that go on, written by a causal model (GPT-2, Llama) or by XLNet: greedily, by sampling or by beam
+// search, several prompts at once.
 //
 // What is written depends on the prompt, the options and the seed only: not on the other prompts of the batch, the
 // threads or the instruction set. Models with masks write by masked_generation.h.
@@ -95,7 +95,7 @@ BERT_INLINE Generator::Generator(const std::filesystem::path& model, const TaskO
 
 BERT_INLINE Generator::Generator(std::shared_ptr<const TextModel> model) : model_(std::move(model)) {
   model_->require(Head::words);
-  if (!model_->model->causal())
+  if (!model_->model->continues())
     fail("\"", model_->checkpoint.path().string(), "\" is not a causal model: it writes by filling masks");
   const ConfigReader& config = model_->checkpoint.config();
   ends_ = detail::ids_of(config, "eos_token_id");

@@ -69,10 +69,8 @@ void MaskedText::run(Session& session, std::span<const Query> queries, const Row
 namespace bert::inline BERT_ABI {
 
 BERT_INLINE MaskedText::MaskedText(std::shared_ptr<const TextModel> model) : model_(std::move(model)) {
-  model_->require(Head::words);
   const Tokenizer& tokenizer = model_->tokenizer;
-  if (!tokenizer.mask_id()) fail("the tokenizer has no mask token");
-  mask_ = *tokenizer.mask_id();
+  mask_ = model_->mask_to_fill();
   const Encoding mask = tokenizer.encode(tokenizer.id_to_token(mask_));  // a text of one token
   const auto at = std::find(mask.ids.begin(), mask.ids.end(), mask_);
   if (at == mask.ids.end()) fail("the tokenizer does not know its mask token ", tokenizer.id_to_token(mask_));

@@ -62,6 +62,9 @@ struct TextModel {
   const KernelTable<float>& kernels() const { return model->kernels(); }
   /// Throws Error `"PATH": this model has no … head; it has …` when the model lacks the head.
   void require(Head head) const;
+  /// The id of the mask token of a model that fills masks. Throws Error for another, one without a language-model head,
+  /// and a tokenizer without a mask token.
+  std::int32_t mask_to_fill() const;
   /// What the outputs of its classifier are called: the config's id2label, or LABEL_0, LABEL_1, …
   std::vector<std::string> labels() const;
 
@@ -114,6 +117,14 @@ BERT_INLINE void TextModel::require(Head head) const {
   } catch (const Error& error) {
     fail('"', checkpoint.path().string(), "\": ", error.what());
   }
+}
+
+BERT_INLINE std::int32_t TextModel::mask_to_fill() const {
+  require(Head::words);
+  if (!tokenizer.mask_id()) fail("the tokenizer has no mask token");
+  if (model->continues())
+    fail('"', checkpoint.path().string(), "\" continues texts (generate): it was not trained to fill masks");
+  return *tokenizer.mask_id();
 }
 
 BERT_INLINE std::vector<std::string> TextModel::labels() const {
