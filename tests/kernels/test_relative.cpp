@@ -118,3 +118,26 @@ TEST_CASE("relative attention is the softmax of its three terms", "[kernels][rel
       CHECK(errors.relative() < 5e-6);
     }
 }
+
+TEST_CASE("relative attention stays inside its operands", "[kernels][guard]") {
+  for (const Table<float>* kernels : all_kernels())
+    for (const Flush flush : {Flush::begin, Flush::end})
+      for (std::size_t length : {2, 7, 17, 33})
+        for (std::size_t size : {1, 12, 16, 34}) {
+          const auto guarded = [&](std::size_t count) {
+            return Guarded<float>(std::vector<float>(count, 0.5f), flush);
+          };
+          const std::size_t panel = kernels->panel_width, rows = (2 * length + panel - 1) / panel * panel;
+          auto q = guarded(length * size), k = guarded((length - 1) * size), v = guarded((length - 1) * size);
+          auto out = guarded(length * size), distances = guarded(rows * size), bias = guarded(size);
+          auto segments = guarded(panel * size), probabilities = guarded(length * length);
+          auto scratch = guarded(kernels->relative_scratch(length, size));
+          std::vector<std::int32_t> kinds(length, 1);
+          kinds[0] = 0;
+          Guarded<std::int32_t> types(kinds, flush);
+          kernels->relative_attention({q.data(), k.data(), v.data(), size, out.data(), size, length, length - 1, size,
+                                       distances.data(), length, bias.data(), bias.data(), bias.data(), segments.data(),
+                                       types.data(), 0.3f, probabilities.data(), scratch.data()});
+          CHECK(std::isfinite(out.data()[0]));
+        }
+}
