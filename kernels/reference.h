@@ -117,6 +117,31 @@ void causal_attention(const CausalAttentionArgs<T>& args) {
 }
 
 template <class T>
+void relative_attention(const RelativeAttentionArgs<T>& args) {
+  const std::size_t size = args.head_size;
+  for (std::size_t i = 0; i < args.length; ++i) {
+    T* p = args.probabilities ? args.probabilities + i * args.length : args.scratch;  // [keys], then zeros
+    for (std::size_t j = 0; j < args.length; ++j) p[j] = 0;
+    for (std::size_t j = 0; j < args.keys; ++j) {
+      const T* r = args.positions + (args.longest + j - i) * size;
+      const T* e = args.segments + (args.types && args.types[i] != args.types[j] ? size : 0);
+      for (std::size_t d = 0; d < size; ++d) {
+        const T q = args.q[i * args.stride + d];
+        p[j] += (q + args.content_bias[d]) * args.k[j * args.stride + d] + (q + args.position_bias[d]) * r[d] +
+                (q + args.segment_bias[d]) * e[d];
+      }
+      p[j] *= args.scale;
+    }
+    softmax<T>({p, args.keys, nullptr});
+    for (std::size_t d = 0; d < size; ++d) {
+      T sum = 0;
+      for (std::size_t j = 0; j < args.keys; ++j) sum += p[j] * args.v[j * args.stride + d];
+      args.out[i * args.out_stride + d] = sum;
+    }
+  }
+}
+
+template <class T>
 void rotate(const RotateArgs<T>& args) {
   const std::size_t half = args.head_size / 2;
   for (std::size_t r = 0; r < args.rows; ++r)
@@ -225,6 +250,8 @@ const KernelTable<T>& table() {
                                              attention_scratch,
                                              cache<T>,
                                              causal_attention<T>,
+                                             attention_scratch,
+                                             relative_attention<T>,
                                              rotate<T>,
                                              gate<T>,
                                              layer_norm<T>,

@@ -95,6 +95,27 @@ struct CausalAttentionArgs {
   T* scratch;        // causal_scratch(first + rows, head_size) elements, 64-byte aligned
 };
 
+/// One head of one sequence whose keys are seen at their distance, XLNet's (Dai et al. 2019, section 3.3;
+/// transformers/models/xlnet/modeling_xlnet.py, rel_attn_core): out = softmax(s) v  [S, D],
+///   s_ij = scale ((q_i + content_bias) k_j + (q_i + position_bias) r_(i - j) + (q_i + segment_bias) e_ij)
+/// where e_ij is segments' row 0 for tokens i and j of one type, row 1 for others.
+template <class T>
+struct RelativeAttentionArgs {
+  const T *q, *k, *v;  // [S, D], [J, D], [J, D]
+  std::size_t stride;  // of q, k and v
+  T* out;              // [S, D]
+  std::size_t out_stride;
+  std::size_t length, keys, head_size;                   // S, J, D; J <= S: the last S - J tokens are seen by nobody
+  const T* positions;                                    // [2 L, D] packed: row m is the key of the distance L - m
+  std::size_t longest;                                   // L >= S
+  const T *content_bias, *position_bias, *segment_bias;  // [D]
+  const T* segments;                                     // [2, D] packed
+  const std::int32_t* types;                             // [S], or null: all tokens are of one type
+  T scale;                                               // 1 / sqrt(D)
+  T* probabilities;                                      // [S, S] or null; 0 for keys from J
+  T* scratch;  // relative_scratch(length, head_size) elements, 64-byte aligned
+};
+
 /// Rotary positions (Su et al. 2021, in the layout of transformers/models/llama/modeling_llama.py): of each head's D
 /// elements, i and i + D/2 are turned by the angle of their row's position.
 template <class T>
@@ -228,6 +249,8 @@ struct KernelTable {
   std::size_t (*causal_scratch)(std::size_t length, std::size_t head_size);  // elements
   void (*cache)(const CacheArgs<T>&);
   void (*causal_attention)(const CausalAttentionArgs<T>&);
+  std::size_t (*relative_scratch)(std::size_t length, std::size_t head_size);  // elements
+  void (*relative_attention)(const RelativeAttentionArgs<T>&);
   void (*rotate)(const RotateArgs<T>&);
   void (*gate)(const GateArgs<T>&);
   void (*layer_norm)(const LayerNormArgs<T>&);

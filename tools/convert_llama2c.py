@@ -78,7 +78,8 @@ def tokenizer_json(pieces):
     merges = []
     for piece, score in pieces[259:]:
         splits = [(piece[:i], piece[i:]) for i in range(1, len(piece)) if piece[:i] in vocabulary and piece[i:] in vocabulary]
-        merges += [(-score, *sorted_split) for sorted_split in sorted(splits, key=lambda s: (vocabulary[s[0]], vocabulary[s[1]]))]
+        splits.sort(key=lambda parts: (vocabulary[parts[0]], vocabulary[parts[1]]))
+        merges += [(-score, left, right) for left, right in splits]
     merges.sort(key=lambda merge: merge[0])  # stable
     added = [{"id": i, "content": pieces[i][0], "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
               "special": True} for i in range(3)]  # fmt: skip

@@ -37,6 +37,7 @@ BASE_MODEL = {
     "albert": ("albert.", ("embeddings.", "encoder.", "pooler.")),
     "gpt2": ("transformer.", ("wte.", "wpe.", "h.", "ln_f.")),
     "llama": ("model.", ("embed_tokens.", "layers.", "norm.")),
+    "xlnet": ("transformer.", ("word_embedding.", "mask_emb", "layer.")),
 }
 # Family -> copies that a tied decoder's checkpoint may hold, and what they are tied to.
 TIED = {
@@ -56,6 +57,7 @@ TIED = {
     },
     "gpt2": {"lm_head.weight": "transformer.wte.weight"},
     "llama": {"lm_head.weight": "model.embed_tokens.weight"},
+    "xlnet": {"lm_loss.weight": "transformer.word_embedding.weight"},
 }
 # A SentencePiece model's names; the first that is there counts.
 SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
@@ -196,6 +198,7 @@ def canonical_name(name, model_type):
         return None
     name = re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name)
     name = re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name)
+    name = re.sub(r"rel_attn\.[qkvor]$", r"\g<0>.weight", name)
     prefix, parts = BASE_MODEL.get(model_type, ("", ()))
     return prefix + name if name.startswith(parts) and parts else name
 
@@ -208,6 +211,8 @@ def canonical_tensors(tensors, config):
             raise ConversionError(f"two tensors are named {new} once old names are brought up to date")
         if new is not None:
             renamed[new] = tensor
+            if new.endswith(".weight") and not name.endswith((".weight", ".gamma")) and len(tensor.shape) == 3:  # [H, A, D]
+                tensor.shape = [tensor.shape[0], tensor.shape[1] * tensor.shape[2]]
     if config.get("tie_word_embeddings", model_type != "llama") is not False:  # the decoder's copies of what it is tied to
         for copy, original in TIED.get(model_type, {}).items():
             if copy in renamed and original not in renamed:

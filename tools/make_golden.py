@@ -5,7 +5,7 @@
     tools/make_golden.py sentencepiece                      tests/golden/sentencepiece (golden_sentencepiece.py)
     tools/make_golden.py pipelines                          tests/golden/pipelines, by Hugging Face's pipelines
     tools/make_golden.py generation                         tests/golden/generation.json, by transformers' generate()
-    tools/make_golden.py llama                              tests/golden/llama/float64.safetensors, by transformers
+    tools/make_golden.py llama|xlnet                        tests/golden/llama/float64.safetensors, by transformers
     tools/make_golden.py sampling                           tests/golden/sampling.json, by transformers' logits processors
 
 tokenizer writes (needs pip install tokenizers):
@@ -22,6 +22,7 @@ generation (torch, transformers): new ids after prompts of the golden causal mod
 
 llama (torch, transformers): transformers computes RMSNorm, softmax and the cosines of rotary positions in float32 even in a
 model of float64, which leaves 2e-6. Here they are exact; angles are rounded to float32, as its weights were trained with.
+xlnet (torch, transformers): the same for the sines and cosines of distances.
 sampling writes (needs torch, transformers) rows of logits with previous ids and, for options of generate() in its own order, the ids
     that are left with their probabilities in float64; or null where nothing is left
 """
@@ -301,13 +302,11 @@ def make_sentencepiece_golden(args):
     golden_sentencepiece.make(args)
 
 
-# -------------------------------------------------------------------------------------------------------------- llama
+# --------------------------------------------------------------------------------------------------- llama and xlnet
 
 
 def make_llama_golden(args):
     import torch
-    from safetensors.torch import save_file
-    from transformers import AutoModelForCausalLM
     from transformers.models.llama import modeling_llama
 
     def norm(self, x):
@@ -322,12 +321,38 @@ def make_llama_golden(args):
     torch.nn.functional.softmax = lambda x, dim, dtype=None: softmax(x, dim=dim)
     modeling_llama.LlamaRMSNorm.forward = norm
     modeling_llama.LlamaRotaryEmbedding.forward = angles
-    folder = PROJECT / "tests/golden/llama"
-    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").double().eval()
+    write_float64(PROJECT / "tests/golden/llama", {"attn_implementation": "eager"})
+
+
+def exact_distances():
+    """Lets transformers' XLNet compute the sines of distances as a model of float64 should."""
+    import torch
+    from transformers.models.xlnet import modeling_xlnet
+
+    def sines(distances, frequencies, batch=None):
+        exponents = torch.arange(0, 2 * len(frequencies), 2).float() / (2 * len(frequencies))
+        angles = (distances[:, None] * (1 / (10000 ** exponents.double()).float())).double()
+        return torch.cat((angles.sin(), angles.cos()), dim=-1).float().double()[:, None]
+
+    modeling_xlnet.XLNetModel.positional_embedding = staticmethod(sines)
+
+
+def make_xlnet_golden(args):
+    exact_distances()
+    write_float64(PROJECT / "tests/golden/xlnet", {})
+
+
+def write_float64(folder, arguments):
+    import torch
+    from safetensors.torch import save_file
+    from transformers import AutoModelForCausalLM
+    model = AutoModelForCausalLM.from_pretrained(folder, **arguments).double().eval()
     tensors = {}
     for i, sequence in enumerate(json.loads((folder / "inputs.json").read_text())):
+        types = sequence.get("token_type_ids")
+        given = {} if types is None else {"token_type_ids": torch.tensor([types])}
         with torch.no_grad():
-            out = model(torch.tensor([sequence["input_ids"]]), output_hidden_states=True, output_attentions=True)
+            out = model(torch.tensor([sequence["input_ids"]]), output_hidden_states=True, output_attentions=True, **given)
         tensors |= {f"{i}.hidden_states.{layer}": states[0] for layer, states in enumerate(out.hidden_states)}
         tensors |= {f"{i}.attentions.{layer}": p[0] for layer, p in enumerate(out.attentions)}
         tensors[f"{i}.logits"] = out.logits[0]
@@ -387,10 +412,19 @@ def make_generation_golden(args):
     import torch
     import transformers
     transformers.utils.logging.set_verbosity_error()
+    exact_distances()
     cases = []
-    for name in ("gpt2", "llama"):
+    for name in ("gpt2", "llama", "xlnet"):
         folder = PROJECT / "tests/golden" / name
-        model = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").double().eval()
+        arguments = {} if name == "xlnet" else {"attn_implementation": "eager"}
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, **arguments).double().eval()
+        prepare = model.prepare_inputs_for_generation
+
+        def in_double(*args, **kwargs):  # XLNet's masks are of float32 even in a model of float64
+            inputs = prepare(*args, **kwargs)
+            return {key: x.double() if torch.is_tensor(x) and x.is_floating_point() else x for key, x in inputs.items()}
+
+        model.prepare_inputs_for_generation = in_double
         for sequence in json.loads((folder / "inputs.json").read_text())[1:]:
             ids = torch.tensor([sequence["input_ids"]])
 
@@ -421,6 +455,7 @@ def main():
     kinds.add_parser("pipelines").set_defaults(make=make_pipelines_golden)
     kinds.add_parser("generation").set_defaults(make=make_generation_golden)
     kinds.add_parser("llama").set_defaults(make=make_llama_golden)
+    kinds.add_parser("xlnet").set_defaults(make=make_xlnet_golden)
     kinds.add_parser("sampling").set_defaults(make=make_sampling_golden)
     args = parser.parse_args()
     args.make(args)

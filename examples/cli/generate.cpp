@@ -4,6 +4,8 @@
 #include <bert/tasks/generate.h>
 #include <bert/tasks/masked_generation.h>
 
+#include <algorithm>
+
 #include "cli.h"
 
 namespace bert::cli {
@@ -30,29 +32,39 @@ std::vector<std::string> method_names() {
   return names;
 }
 
-/// Flags that say something to some methods of filling masks only.
-void check_masked_flags(const GenerateFlags& flags) {
-  const auto refuse = [&](bool given, const char* flag, std::initializer_list<std::string_view> methods) {
-    if (!given) return;
-    std::string all;
-    for (const std::string_view method : methods) {
-      if (flags.method == method) return;
-      all += concat(all.empty() ? "" : " or ", method);
-    }
-    throw UsageError(concat(flag, " goes with --method ", all, ", not with ", flags.method));
+/// A flag that was given and says something to some methods of filling masks only.
+struct MethodFlag {
+  const char* name;
+  std::vector<std::string_view> methods;
+};
+
+std::vector<MethodFlag> method_flags(const GenerateFlags& flags) {
+  std::vector<MethodFlag> all;
+  const auto add = [&](bool given, const char* name, std::vector<std::string_view> methods) {
+    if (given) all.push_back({name, std::move(methods)});
   };
+  add(flags.look_ahead.has_value(), "--look-ahead", {"left-to-right", "gibbs", "mask-predict", "next-sentence"});
+  add(flags.sweeps.has_value(), "--sweeps", {"gibbs"});
+  add(!flags.start.empty(), "--start", {"gibbs"});
+  add(flags.block.has_value(), "--block", {"mask-predict"});
+  add(flags.iterations.has_value(), "--iterations", {"mask-predict"});
+  add(flags.candidates.has_value(), "--candidates", {"next-sentence"});
+  add(!flags.sentences.empty(), "--sentences", {"next-sentence"});
+  add(flags.num_return_sequences.has_value(), "--num-return-sequences", {kAutocomplete});
+  add(flags.ending.has_value(), "--ending", {kAutocomplete});
+  return all;
+}
+
+void check_masked_flags(const GenerateFlags& flags) {
   if (flags.num_beams || !flags.stop.empty())
     throw UsageError(concat(flags.num_beams ? "--num-beams" : "--stop",
-                            " goes with causal models (GPT-2, Llama), not with one that fills masks"));
-  refuse(flags.look_ahead.has_value(), "--look-ahead", {"left-to-right", "gibbs", "mask-predict", "next-sentence"});
-  refuse(flags.sweeps.has_value(), "--sweeps", {"gibbs"});
-  refuse(!flags.start.empty(), "--start", {"gibbs"});
-  refuse(flags.block.has_value(), "--block", {"mask-predict"});
-  refuse(flags.iterations.has_value(), "--iterations", {"mask-predict"});
-  refuse(flags.candidates.has_value(), "--candidates", {"next-sentence"});
-  refuse(!flags.sentences.empty(), "--sentences", {"next-sentence"});
-  refuse(flags.num_return_sequences.has_value(), "--num-return-sequences", {kAutocomplete});
-  refuse(flags.ending.has_value(), "--ending", {kAutocomplete});
+                            " goes with models that continue a text (GPT-2, Llama, XLNet), not with one that fills masks"));
+  for (const auto& [name, methods] : method_flags(flags)) {
+    std::string all;
+    for (const std::string_view method : methods) all += concat(all.empty() ? "" : " or ", method);
+    if (std::find(methods.begin(), methods.end(), flags.method) == methods.end())
+      throw UsageError(concat(name, " goes with --method ", all, ", not with ", flags.method));
+  }
   const bool writes = flags.temperature || flags.top_k || flags.top_p || flags.min_p || flags.repetition_penalty ||
                       flags.no_repeat_ngram_size || flags.seed || flags.max_new_tokens;
   if (flags.method == kAutocomplete && writes)
@@ -119,53 +131,69 @@ void choose_sentence(const GenerateFlags& flags, const MaskedGenerator& generato
   });
 }
 
-/// For people: what follows a text appears as it is written.
-void stream(const GenerateFlags& flags, const MaskedGenerator& generator, const MaskedGenerationOptions& options) {
-  Session session(flags.common.threads);
-  const bool as_it_goes =
-      options.method == WritingMethod::left_to_right || options.method == WritingMethod::next_sentence;
-  for_each_text(flags.common, [&](const std::string& text) {
-    const std::string prompts[] = {text};
-    std::size_t shown = 0;
-    const auto show = [&](const std::string& continuation) {
-      const std::string_view more = std::string_view(continuation).substr(shown);
-      print_part(shown == 0 ? concat(text, more) : std::string(more));
-      shown = continuation.size();
-    };
-    const auto watch = [&](std::size_t, const std::string& continuation) {
-      if (as_it_goes && continuation.size() > shown) show(continuation);
-    };
-    const GeneratedText written = generator(session, prompts, options, watch)[0];
-    show(written.continuation);
-    print("");
-  });
-}
+/// For people: a line that grows, a text and what follows it. Nothing is shown before something follows: a text that
+/// cannot go on leaves no half line.
+class GrowingLine {
+ public:
+  explicit GrowingLine(std::string_view text) : unseen_(text) {}
+  /// What follows the text so far; of it what is not shown yet appears.
+  void show(std::string_view continuation) {
+    print_part(std::exchange(unseen_, {}));
+    if (continuation.size() > shown_) print_part(continuation.substr(shown_));
+    shown_ = std::max(shown_, continuation.size());
+  }
+  void end() { print(""); }
 
-/// Several texts at once, as many as go into a batch.
-void write_lines(const GenerateFlags& flags, const MaskedGenerator& generator, const MaskedGenerationOptions& options) {
-  Session session(flags.common.threads);
-  Progress progress(flags.common);
-  Inputs inputs(flags.common);
+ private:
+  std::string_view unseen_;
+  std::size_t shown_ = 0;
+};
+
+/// The texts together, as many as `most` says of a cost each; write() gives what became of them, in order.
+template <class Cost, class Write>
+void write_lines(const Common& common, std::size_t most, const Cost& cost, const Write& write) {
+  Progress progress(common);
+  Inputs inputs(common);
   std::vector<std::string> waiting;
-  std::size_t tokens = 0;
+  std::size_t total = 0;
   const auto flush = [&] {
-    for (const GeneratedText& written : generator(session, std::exchange(waiting, {}), options)) {
+    if (waiting.empty()) return;
+    for (const auto& written : write(std::exchange(waiting, {}))) {
       print(generated_json(written.text));
       progress.step();
     }
-    tokens = 0;
+    total = 0;
   };
   try {
     while (std::optional<std::string> text = inputs.next()) {
-      const std::size_t more = inputs.explain([&] { return generator.tokens(*text, options); });
-      if (!waiting.empty() && tokens + more > flags.common.max_tokens) flush();
-      waiting.push_back(std::move(*text)), tokens += more;
+      const std::size_t more = inputs.explain([&] { return cost(*text); });
+      if (total + more > most) flush();
+      waiting.push_back(std::move(*text)), total += more;
     }
   } catch (const Error&) {  // those before it are written first
     flush();
     throw;
   }
   flush();
+}
+
+void write_masked(const GenerateFlags& flags, const MaskedGenerator& generator,
+                  const MaskedGenerationOptions& options) {
+  Session session(flags.common.threads);
+  if (flags.common.json)
+    return write_lines(
+        flags.common, flags.common.max_tokens, [&](const std::string& text) { return generator.tokens(text, options); },
+        [&](const std::vector<std::string>& texts) { return generator(session, texts, options); });
+  const bool as_it_goes =
+      options.method == WritingMethod::left_to_right || options.method == WritingMethod::next_sentence;
+  for_each_text(flags.common, [&](const std::string& text) {
+    GrowingLine line(text);
+    const auto watch = [&](std::size_t, const std::string& continuation) {
+      if (as_it_goes) line.show(continuation);
+    };
+    line.show(generator(session, {&text, 1}, options, watch)[0].continuation);
+    line.end();
+  });
 }
 
 void fill_masks(GenerateFlags flags, const std::shared_ptr<const TextModel>& model) {
@@ -176,15 +204,13 @@ void fill_masks(GenerateFlags flags, const std::shared_ptr<const TextModel>& mod
   const MaskedGenerator generator(model);
   if (options.method == WritingMethod::next_sentence) model->require(Head::next_sentence);
   if (!flags.sentences.empty()) return choose_sentence(flags, generator);
-  flags.common.json ? write_lines(flags, generator, options) : stream(flags, generator, options);
+  write_masked(flags, generator, options);
 }
 
 GenerationOptions causal_options(const GenerateFlags& flags) {
-  const bool fills = !flags.method.empty() || !flags.start.empty() || !flags.sentences.empty() || flags.look_ahead ||
-                     flags.sweeps || flags.iterations || flags.candidates || flags.num_return_sequences;
-  if (fills)
+  if (!flags.method.empty() || !method_flags(flags).empty())
     throw UsageError(
-        "this model is causal and writes token by token: --method and its flags are for models that fill masks");
+        "this model continues a text token by token: --method and its flags are for models that fill masks");
   GenerationOptions options;
   const bool samples = flags.top_k || flags.top_p || flags.min_p;
   options.sampling.temperature = flags.temperature.value_or(samples ? 1.0f : 0.0f);
@@ -204,47 +230,23 @@ void write_causal(const GenerateFlags& flags, const std::shared_ptr<const TextMo
   const GenerationOptions options = causal_options(flags);
   const Generator generator(model);
   Session session(flags.common.threads);
-  Progress progress(flags.common);
-  if (!flags.common.json)  // people see it grow
-    return for_each_text(flags.common, [&](const std::string& text) {
-      std::size_t shown = 0;
-      print_part(text);
-      const auto show = [&](const std::string& continuation) {
-        if (continuation.size() <= shown) return;
-        print_part(continuation.substr(shown));
-        shown = continuation.size();
-      };
-      const auto watch = [&](std::size_t, const std::string& continuation) {
-        if (options.stop.empty()) show(continuation);  // else a part of a stop text may be at its end
-      };
-      show(generator(session, {&text, 1}, options, watch)[0].continuation);
-      print("");
-    });
-  Inputs inputs(flags.common);
-  std::vector<std::string> waiting;
-  const auto flush = [&] {
-    if (waiting.empty()) return;
-    for (const Generation& written : generator(session, std::exchange(waiting, {}), options)) {
-      print(generated_json(written.text));
-      progress.step();
-    }
-  };
-  try {
-    while (std::optional<std::string> text = inputs.next()) {
-      inputs.explain([&] { return generator.tokens(*text); });
-      waiting.push_back(std::move(*text));
-      if (waiting.size() == kPromptsAtOnce) flush();
-    }
-  } catch (const Error&) {  // those before it are written first
-    flush();
-    throw;
-  }
-  flush();
+  if (flags.common.json)
+    return write_lines(
+        flags.common, kPromptsAtOnce, [&](const std::string& text) { return generator.tokens(text), std::size_t{1}; },
+        [&](const std::vector<std::string>& texts) { return generator(session, texts, options); });
+  for_each_text(flags.common, [&](const std::string& text) {
+    GrowingLine line(text);
+    const auto watch = [&](std::size_t, const std::string& continuation) {
+      if (options.stop.empty()) line.show(continuation);  // else a part of a stop text may be at its end
+    };
+    line.show(generator(session, {&text, 1}, options, watch)[0].continuation);
+    line.end();
+  });
 }
 
 void run(const GenerateFlags& flags) {
   const auto model = open_model(flags.common);
-  model->model->causal() ? write_causal(flags, model) : fill_masks(flags, model);
+  model->model->continues() ? write_causal(flags, model) : fill_masks(flags, model);
 }
 
 void add_sampling(CLI::App& command, GenerateFlags& flags) {

@@ -9,6 +9,7 @@
 #include "rows.h"
 #include "attention.h"
 #include "causal.h"
+#include "relative.h"
 #include "int8.h"
 #include "int8_gemm.h"
 // clang-format on
@@ -29,8 +30,30 @@ inline double peak(std::size_t rounds, float* sink) {
   return 2.0 * static_cast<double>(rounds * chains * lanes);
 }
 
-inline constexpr KernelTable<float> kernel_table = {isa_name,  panel_width, pack,           gemm,     attention_scratch,
-                                                    attention, cache_size,  causal_scratch, cache,    causal_attention,
-                                                    rotate,    gate,        layer_norm,     rms_norm, embed,
-                                                    activate,  softmax,     pool,           dot,      map<exp>,
-                                                    map<erf>,  map<tanh>,   map<log>,       peak,     &int8_kernels};
+inline constexpr KernelTable<float> kernel_table = {isa_name,
+                                                    panel_width,
+                                                    pack,
+                                                    gemm,
+                                                    attention_scratch,
+                                                    attention,
+                                                    cache_size,
+                                                    causal_scratch,
+                                                    cache,
+                                                    causal_attention,
+                                                    relative_scratch,
+                                                    relative_attention,
+                                                    rotate,
+                                                    gate,
+                                                    layer_norm,
+                                                    rms_norm,
+                                                    embed,
+                                                    activate,
+                                                    softmax,
+                                                    pool,
+                                                    dot,
+                                                    map<exp>,
+                                                    map<erf>,
+                                                    map<tanh>,
+                                                    map<log>,
+                                                    peak,
+                                                    &int8_kernels};

@@ -17,21 +17,27 @@ inline std::size_t attention_scratch(std::size_t length, std::size_t head_size) 
          strip_size(head_size);
 }
 
-inline void pack_keys(const AttentionArgs<float>& args, float* packed) {
-  const std::size_t last = args.length / panel_width * panel_width;  // the cut panel's padding must be numbers
-  if (last < args.length)
-    for (std::size_t i = 0; i < panel_width * args.head_size; ++i) packed[last * args.head_size + i] = 0.0f;
-  pack({args.k, args.stride, 0, args.length, args.head_size, packed});
+/// Rows of keys k [rows, D] as rows [first, first + rows) of packed ones. Panels begun by them are numbers throughout.
+inline void pack_keys(const float* k, std::size_t stride, std::size_t first, std::size_t rows, std::size_t size,
+                      float* packed) {
+  const std::size_t end = first + rows, last = end / panel_width * panel_width;  // the cut panel's first row
+  if (last < end && last >= first)
+    for (std::size_t i = 0; i < panel_width * size; ++i) packed[last * size + i] = 0.0f;
+  pack({k, stride, first, rows, size, packed});
 }
 
-/// v [S, D] -> [D/NR][S][NR]: the values' columns play the part of the weights' rows.
-inline void pack_values(const AttentionArgs<float>& args, float* packed) {
-  for (std::size_t d = 0; d < args.head_size; d += panel_width)
-    for (std::size_t s = 0; s < args.length; ++s)
-      for (std::size_t v = 0; v < panel_width; v += lanes, packed += lanes) {
-        const std::size_t column = d + v, left = column < args.head_size ? args.head_size - column : 0;
-        store(packed, left > 0 ? load_first(args.v + s * args.stride + column, left, 0.0f) : set1(0.0f));
+/// Rows of values v [rows, D] as rows [first, first + rows) of [D/NR][depth][NR]: the values' columns play the part of
+/// the weights' rows.
+inline void pack_values(const float* v, std::size_t stride, std::size_t first, std::size_t rows, std::size_t size,
+                        std::size_t depth, float* packed) {
+  for (std::size_t d = 0; d < size; d += panel_width) {
+    float* next = packed + d * depth + first * panel_width;
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t i = 0; i < panel_width; i += lanes, next += lanes) {
+        const std::size_t column = d + i, left = column < size ? size - column : 0;
+        store(next, left > 0 ? load_first(v + r * stride + column, left, 0.0f) : set1(0.0f));
       }
+  }
 }
 
 /// c [rows, N] = a [rows, K] b for a strip `a`; c's column n lies at n / k_block * c_block + n % k_block. b's panels
@@ -57,13 +63,14 @@ inline void multiply_strip(const float* a, std::size_t rows, const float* packed
     }
 }
 
-/// Rows of queries q [rows, D], scaled, as a strip.
+/// Rows of queries q [rows, D], plus a bias [D] that may be null, scaled, as a strip.
 inline void pack_queries(const float* q, std::size_t stride, std::size_t rows, std::size_t head_size, float scale,
-                         float* strip) {
+                         float* strip, const float* bias = nullptr) {
   const Vec factor = set1(scale);
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t i = 0; i < head_size; i += lanes) {
-      const Vec x = load_first(q + r * stride + i, head_size - i, 0.0f);
+      Vec x = load_first(q + r * stride + i, head_size - i, 0.0f);
+      if (bias) x = x + load_first(bias + i, head_size - i, 0.0f);
       store(strip + i / k_block * strip_block + r * k_block + i % k_block, x * factor);
     }
 }
@@ -74,8 +81,8 @@ inline void attention(const AttentionArgs<float>& args) {
   float* values = keys + round_up(length, panel_width) * size;
   float* scores = values + round_up(size, panel_width) * length;
   float* queries = scores + strip_size(length);
-  pack_keys(args, keys);
-  pack_values(args, values);
+  pack_keys(args.k, args.stride, 0, length, size, keys);
+  pack_values(args.v, args.stride, 0, length, size, length, values);
 
   const std::size_t count = args.row_end - args.row_begin, strips = (count + gemm_rows - 1) / gemm_rows;
   for (std::size_t strip = 0; strip < strips; ++strip) {

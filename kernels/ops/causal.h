@@ -16,20 +16,9 @@ inline std::size_t causal_scratch(std::size_t length, std::size_t head_size) {
 }
 
 inline void cache(const CacheArgs<float>& args) {
-  const std::size_t size = args.head_size, end = args.first + args.rows;
-  float* values = args.cache + round_up(args.capacity, panel_width) * size;
-  const std::size_t last = end / panel_width * panel_width;  // the cut panel's padding must be numbers
-  if (last < end && last >= args.first)
-    for (std::size_t i = 0; i < panel_width * size; ++i) args.cache[last * size + i] = 0.0f;
-  pack({args.k, args.stride, args.first, args.rows, size, args.cache});
-  for (std::size_t d = 0; d < size; d += panel_width)
-    for (std::size_t r = 0; r < args.rows; ++r) {
-      float* packed = values + d * args.capacity + (args.first + r) * panel_width;
-      for (std::size_t v = 0; v < panel_width; v += lanes) {
-        const std::size_t column = d + v, left = column < size ? size - column : 0;
-        store(packed + v, left > 0 ? load_first(args.v + r * args.stride + column, left, 0.0f) : set1(0.0f));
-      }
-    }
+  float* values = args.cache + round_up(args.capacity, panel_width) * args.head_size;
+  pack_keys(args.k, args.stride, args.first, args.rows, args.head_size, args.cache);
+  pack_values(args.v, args.stride, args.first, args.rows, args.head_size, args.capacity, values);
 }
 
 /// x[count, end) <- 0 in a strip's row.

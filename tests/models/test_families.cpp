@@ -53,11 +53,52 @@ TEST_CASE("RoBERTa counts positions over all but padding tokens", "[models][robe
         "sequence 0 has 97 tokens, more than the model's window of 96");
 }
 
+TEST_CASE("nobody sees an XLNet target, which sees all that is before it, at its distance", "[models][xlnet]") {
+  const auto model = Golden("xlnet").load(default_kernels<float>());
+  const auto pass = [&](const Ids& ids, bool targets) {
+    PackedBatch batch(ids);
+    batch.targets = targets;
+    Session session(1);
+    const auto states = model->forward(session, batch).last_hidden_state;
+    std::vector<std::vector<float>> rows;
+    for (std::size_t t = 0; t < ids.size(); ++t) rows.emplace_back(states.row(t), states.row(t) + states.columns());
+    return rows;
+  };
+  const auto text = pass({5, 7, 9}, false), asked = pass({5, 7, 9, 0}, true), other = pass({5, 7, 9, 250}, true);
+  for (std::size_t t = 0; t < 3; ++t) CHECK(asked[t] == text[t]);
+  CHECK(asked[3] == other[3]);
+  CHECK(asked[3] != pass({5, 7, 8, 0}, true)[3]);
+  CHECK(asked[3] != pass({7, 5, 9, 0}, true)[3]);
+  CHECK(pass({5, 7, 9, 0}, false)[0] != text[0]);
+  CHECK(error_of([&] { pass({5}, true); }) == "sequence 0 is a target alone: there is nothing to see");
+  CHECK(model->has_targets());
+  const auto bert = Golden("bert-gelu").load(default_kernels<float>());
+  CHECK_FALSE(bert->has_targets());
+  PackedBatch batch(Ids{5, 7});
+  batch.targets = true;
+  Session session(1);
+  CHECK(holds(error_of([&] { bert->forward(session, batch); }), "this model has no targets"));
+}
+
+TEST_CASE("of XLNet's token types only which are equal counts", "[models][xlnet]") {
+  const auto model = Golden("xlnet").load(default_kernels<float>());
+  const auto first = [&](const Ids& types) {
+    Session session(1);
+    const auto states = model->forward(session, PackedBatch(Ids{5, 7, 9}, types)).last_hidden_state;
+    return std::vector<float>(states.row(0), states.row(2) + states.columns());
+  };
+  CHECK(first({0, 0, 1}) == first({2, 2, 0}));
+  CHECK(first({0, 0, 0}) == first({1, 1, 1}));
+  CHECK(first({0, 0, 1}) != first({0, 0, 0}));
+  CHECK(first({0, 0, 1}) != first({0, 1, 1}));
+}
+
 TEST_CASE("the registry names the families that there are", "[models][registry]") {
   const TemporaryFolder folder;
   const std::string said = error_of_opening(changed(folder, "bert-gelu", R"("bert")", R"("whisper")"));
-  CHECK(holds(said,
-              R"(model_type "whisper" is not supported; supported are bert, roberta, distilbert, electra, albert)"));
+  CHECK(holds(
+      said,
+      R"(model_type "whisper" is not supported; supported are bert, roberta, distilbert, electra, albert, xlnet)"));
   CHECK(holds(error_of([&] { BertModel<float>(Checkpoint::open(Golden("roberta-mlm").folder)); }),
               R"(model_type is "roberta", not "bert")"));
 }
@@ -107,5 +148,8 @@ TEST_CASE("sizes that a family cannot have are errors", "[models][config]") {
       holds(said("albert", R"("embedding_size": 24)", R"("embedding_size": 25)"), "is [300, 24], the config asks for"));
   CHECK(
       holds(said("roberta-mlm", R"("pad_token_id": 1)", R"("pad_token_id": 97)"), "pad_token_id 97 leaves none of 98"));
+  CHECK(holds(said("xlnet", R"("attn_type": "bi")", R"("attn_type": "uni")"), R"(attn_type is "uni"; only "bi")"));
+  CHECK(holds(said("xlnet", R"("clamp_len": -1)", R"("clamp_len": 8)"), "clamp_len limits distances"));
+  CHECK(holds(said("xlnet", R"("d_head": 12)", R"("d_head": 16)"), "d_head is 16, of d_model 48 with 4 heads"));
   CHECK(holds(said("distilbert-mlm", R"("n_heads": 4)", R"("n_heads": 5)"), "dim 48 is not divisible by n_heads 5"));
 }

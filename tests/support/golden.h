@@ -69,8 +69,9 @@ struct Golden {
   }
 };
 inline const char* const golden_names[] = {
-    "bert-gelu",      "bert-gelu_new",  "bert-relu",   "bert-seqcls",           "bert-tokcls", "bert-qa", "roberta-mlm",
-    "roberta-seqcls", "distilbert-mlm", "electra-mlm", "electra-discriminator", "albert",      "gpt2",    "llama"};
+    "bert-gelu",   "bert-gelu_new",  "bert-relu",      "bert-seqcls", "bert-tokcls",           "bert-qa",
+    "roberta-mlm", "roberta-seqcls", "distilbert-mlm", "electra-mlm", "electra-discriminator", "albert",
+    "gpt2",        "llama",          "xlnet"};
 
 inline bert::PackedBatch batch_of(const std::vector<Sequence>& sequences) {
   bert::PackedBatch batch;

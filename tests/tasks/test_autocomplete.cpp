@@ -100,7 +100,7 @@ TEST_CASE("autocomplete says what it cannot complete", "[tasks][autocomplete][er
   const bert::Autocomplete autocomplete(folder.path());
   CHECK(error_of([&] { autocomplete(""); }) == "the text is empty");
   CHECK(error_of([&] { autocomplete("ba [MASK]"); }).find("the text holds a [MASK]") == 0);
-  CHECK(error_of([&] { autocomplete(words(91, "ba")); }) == "nothing");
+  CHECK(error_of([&] { autocomplete(words(91, "ba")); }) == "nothing was thrown");
   CHECK(error_of([&] { autocomplete(words(92, "ba")); }).find("the text has 92 tokens and 3 more are wanted") == 0);
   CHECK(error_of([&] { autocomplete("ba", {.top_k = 0}); }) == "top_k, max_pieces and beam are 1 or more");
   CHECK(error_of([&] { bert::Autocomplete{discriminator.path()}; }).find("has no language-model head") !=

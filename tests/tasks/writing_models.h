@@ -1,6 +1,7 @@
 // Small random models with tokenizers that tests of writing know: folders made of tests/golden and a vocabulary.
 #pragma once
 #include "cli/program.h"
+#include "io/files.h"
 
 #include <bert/tasks/fill_mask.h>
 
@@ -66,16 +67,6 @@ inline std::vector<std::vector<bert::MaskGuess>> writable_guesses(const std::sha
     for (bert::MaskGuess& each : guesses) each.score /= total;
   }
   return masks;
-}
-
-template <class Call>
-std::string error_of(const Call& call) {
-  try {
-    call();
-  } catch (const bert::Error& error) {
-    return error.what();
-  }
-  return "nothing";
 }
 
 }  // namespace tests

@@ -15,6 +15,9 @@ namespace bert::inline BERT_ABI {
 struct PackedBatch {
   std::vector<std::int32_t> ids, type_ids, positions;  // [T]
   std::vector<std::size_t> offsets{0};                 // [B + 1]
+  /// Whether the last token of every sequence is a target: a place whose word is asked for, which no other token sees
+  /// (XLNet's query stream). Its id does not count.
+  bool targets = false;
 
   PackedBatch() = default;
   /// A batch of one sequence.

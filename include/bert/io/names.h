@@ -1,14 +1,18 @@
 // A tensor's name in a file -> its name in Hugging Face's current checkpoints, the only names the models ask for.
 //
 // A new family is one line in kBaseModels and one or two in kTied; an old spelling that other families share too is one
-// line in kSpellings. tools/convert_weights.py applies the same rules.
+// line in kSpellings, and a matrix that is no layer's weight there one in kBareMatrices. tools/convert_weights.py
+// applies the same rules.
 #pragma once
-#include <bert/core/error.h>
+#include <bert/io/config.h>
 
 namespace bert::inline BERT_ABI {
 
 /// Today's name of a tensor; empty for buffers that are to be ignored. `model_type` is config.json's.
 std::string canonical_name(std::string_view name, std::string_view model_type);
+
+/// Whether a config.json ties the decoder to the word embeddings; what it does not say is its family's habit.
+bool ties_word_embeddings(const ConfigReader& config);
 
 }  // namespace bert::inline BERT_ABI
 
@@ -28,11 +32,16 @@ inline constexpr BaseModelNames kBaseModels[] = {
     {"albert", "albert.", {"embeddings.", "encoder.", "pooler."}},
     {"gpt2", "transformer.", {"wte.", "wpe.", "h.", "ln_f."}},
     {"llama", "model.", {"embed_tokens.", "layers.", "norm."}},
+    {"xlnet", "transformer.", {"word_embedding.", "mask_emb", "layer."}},
 };
 
 /// Endings of TensorFlow-era checkpoints, and today's.
 inline constexpr std::string_view kSpellings[][2] = {{"LayerNorm.gamma", "LayerNorm.weight"},
                                                      {"LayerNorm.beta", "LayerNorm.bias"}};
+
+/// Matrices that are saved as a name alone, [H, A, D]; ours are a layer's weight, [H, A D].
+inline constexpr std::string_view kBareMatrices[] = {"rel_attn.q", "rel_attn.k", "rel_attn.v", "rel_attn.o",
+                                                     "rel_attn.r"};
 
 /// Buffers some versions save and every program can make itself.
 inline constexpr std::string_view kBuffers[] = {"embeddings.position_ids", "embeddings.token_type_ids", ".attn.bias",
@@ -53,8 +62,13 @@ inline constexpr TiedNames kTied[] = {
     {"albert", "predictions.decoder.bias", "predictions.bias"},
     {"gpt2", "lm_head.weight", "transformer.wte.weight"},
     {"llama", "lm_head.weight", "model.embed_tokens.weight"},
+    {"xlnet", "lm_loss.weight", "transformer.word_embedding.weight"},
 };
 }  // namespace detail
+
+BERT_INLINE bool ties_word_embeddings(const ConfigReader& config) {
+  return config.get("tie_word_embeddings", config.get("model_type", "bert") != "llama");
+}
 
 BERT_INLINE std::string canonical_name(std::string_view name, std::string_view model_type) {
   for (std::string_view buffer : detail::kBuffers)
@@ -62,6 +76,8 @@ BERT_INLINE std::string canonical_name(std::string_view name, std::string_view m
   std::string result(name);
   for (const auto& [old_ending, new_ending] : detail::kSpellings)
     if (name.ends_with(old_ending)) result.replace(name.size() - old_ending.size(), old_ending.size(), new_ending);
+  for (std::string_view matrix : detail::kBareMatrices)
+    if (name.ends_with(matrix)) result += ".weight";
   for (const auto& [family, prefix, parts] : detail::kBaseModels)
     for (std::string_view part : parts)
       if (family == model_type && !part.empty() && name.starts_with(part)) return concat(prefix, result);

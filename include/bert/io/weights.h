@@ -120,12 +120,25 @@ BERT_INLINE const TensorRef& WeightReader::get_any(std::string_view name, Shape 
   const TensorRef* const tensor = checkpoint_.find(name);
   if (!tensor) broken(name, " is missing");
   for (const auto& each : transposed_)
-    if (each->name == name && tensor->dtype != DType::I8) return turn(*each, *tensor, shape);
+    if (each->name == name && is_floating(tensor->dtype)) return turn(*each, *tensor, shape);
   if (!std::equal(shape.begin(), shape.end(), tensor->shape.begin(), tensor->shape.end()))
     broken(name, " is ", shape_text(tensor->shape), ", the config asks for ", shape_text(shape));
   read_[static_cast<std::size_t>(tensor - checkpoint_.tensors().data())] = true;
   return *tensor;
 }
+
+namespace detail {
+inline constexpr std::size_t transpose_rows = 64;  // at a time: what is written stays in the cache
+
+/// Rows of the transposed [N, K] of a [K, N] whose elements have `size` bytes and may lie at any address.
+template <std::size_t size>
+void transpose(const std::byte* from, std::size_t k, std::size_t n, Share rows, std::byte* to) {
+  for (std::size_t first = rows.begin; first < rows.end; first += transpose_rows)
+    for (std::size_t j = 0; j < k; ++j)
+      for (std::size_t i = first; i < std::min(first + transpose_rows, rows.end); ++i)
+        std::memcpy(to + (i * k + j) * size, from + (j * n + i) * size, size);
+}
+}  // namespace detail
 
 BERT_INLINE const TensorRef& WeightReader::turn(Transposed& to, const TensorRef& stored, Shape shape) {
   const std::size_t n = shape[0], k = shape[1], wanted[] = {k, n};
@@ -133,13 +146,13 @@ BERT_INLINE const TensorRef& WeightReader::turn(Transposed& to, const TensorRef&
     broken(to.name, " is ", shape_text(stored.shape), ", the config asks for ", shape_text(wanted));
   read_[static_cast<std::size_t>(&stored - checkpoint_.tensors().data())] = true;
   if (!to.bytes.empty()) return to.tensor;
-  const std::size_t size = stored.bytes.size() / (n * k);
   to.bytes.resize(stored.bytes.size());
   threads_.run([&](const Team& team) {
-    const Share rows = team.share(n);
-    for (std::size_t j = 0; j < k; ++j)
-      for (std::size_t i = rows.begin; i < rows.end; ++i)
-        std::memcpy(to.bytes.data() + (i * k + j) * size, stored.bytes.data() + (j * n + i) * size, size);
+    const Share rows = team.share(n, detail::transpose_rows);
+    const auto turn_elements = size_of(stored.dtype) == 2   ? detail::transpose<2>
+                               : size_of(stored.dtype) == 4 ? detail::transpose<4>
+                                                            : detail::transpose<8>;
+    turn_elements(stored.bytes.data(), k, n, rows, to.bytes.data());
   });
   checkpoint_.release(stored);
   to.tensor = {to.name, stored.dtype, {n, k}, to.bytes};

@@ -57,6 +57,7 @@ class DecoderModel {
   Precision precision() const { return precision_; }
   const PackedMatrix<T>& words() const { return words_; }
   bool has_pooler() const { return false; }
+  bool has_targets() const { return false; }
   std::ptrdiff_t bytes_saved() const {
     std::ptrdiff_t total = 0;
     for (const DecoderLayer<T>& layer : layers_) total += layer.bytes_saved();
@@ -98,8 +99,8 @@ class DecoderModel {
   void load_layer(WeightReader& reader, std::size_t layer, const KernelTable<T>& kernels, DecoderProbe* probe);
   std::string layer_prefix(std::size_t i) const;
   AnyNorm<T> load_norm(WeightReader& reader, const std::string& name, const KernelTable<T>& kernels) const;
-  void embed(const Team& team, std::span<const std::int32_t> ids, std::span<const std::int32_t> positions,
-             TensorView<T, 2> out) const;
+  void embed(const Team& team, std::span<const std::int32_t> ids, std::span<const std::int32_t> types,
+             std::span<const std::int32_t> positions, TensorView<T, 2> out) const;
 
   const DecoderFamily* family_;
   DecoderConfig config_;
@@ -179,17 +180,16 @@ void DecoderModel<T>::Activations::add_rooms(Arena& arena, const DecoderModel& m
   }
 }
 
+/// There is one token type (check_batch), whose table is a row of zeros; so are positions that are not learned.
 template <class T>
-void DecoderModel<T>::embed(const Team& team, std::span<const std::int32_t> ids,
+void DecoderModel<T>::embed(const Team& team, std::span<const std::int32_t> ids, std::span<const std::int32_t> types,
                             std::span<const std::int32_t> positions, TensorView<T, 2> out) const {
   const Share rows = team.share(ids.size());
-  for (std::size_t r = rows.begin; r < rows.end; ++r) {  // a family without learned positions adds 0
-    const std::int32_t none = 0;
-    const bool learned = rotary_.empty();
-    words_.kernels().embed({words_.data(), words_.panel(), zero_.data(), learned ? positions_.data() : zero_.data(),
-                            &ids[r], &none, learned ? &positions[r] : &none, out.row(r), out.row_stride(), 1,
-                            words_.k()});
-  }
+  const bool learned = rotary_.empty();
+  words_.kernels().embed({words_.data(), words_.panel(), zero_.data(), learned ? positions_.data() : zero_.data(),
+                          ids.data() + rows.begin, types.data() + rows.begin,
+                          (learned ? positions : types).data() + rows.begin, out.row(rows.begin), out.row_stride(),
+                          rows.end - rows.begin, words_.k()});
   team.sync();
 }
 
@@ -212,7 +212,8 @@ void DecoderModel<T>::forward(const Team& team, const PackedBatch& batch, const 
         std::copy(x.row(r), x.row(r) + x.columns(), trace->hidden_states[layer].view().row(first + r));
       part.sync();
     };
-    embed(part, std::span(batch.ids).subspan(first, tokens), context.positions, x);
+    embed(part, std::span(batch.ids).subspan(first, tokens), std::span(batch.type_ids).subspan(first, tokens),
+          context.positions, x);
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       const bool look = trace && trace->want_attentions;
       keep(i);

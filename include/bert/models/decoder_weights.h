@@ -28,7 +28,7 @@ DecoderModel<T>::DecoderModel(WeightReader& reader, const DecoderFamily& family,
     if (precision_ == Precision::int8 && !holds_int8(reader.checkpoint())) {
       PackedBatch batch = probe_batch(config_.vocab_size, config_.window());
       Tensor<float, 2> x({batch.tokens(), hidden});
-      embed(Team(), batch.ids, batch.positions, x.view());
+      embed(Team(), batch.ids, batch.type_ids, batch.positions, x.view());
       probe.emplace(std::move(batch), std::move(x), rotary_.empty() ? nullptr : &rotary_);
     }
   for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) load_layer(reader, i, kernels, probe ? &*probe : nullptr);

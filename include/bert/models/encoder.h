@@ -22,6 +22,7 @@ struct EncoderFamily {
   std::string_view model_type;
   BertConfig (*read_config)(const ConfigReader& config);
   std::string_view prefix;
+  std::string_view words = "embeddings.word_embeddings";
   std::string_view projection = "";  // from the tables' width E to H
   bool token_types = true;
   std::string_view layer = "encoder.layer.", layer_end = ".";
@@ -29,6 +30,10 @@ struct EncoderFamily {
   std::string_view attention_output = "attention.output.dense", attention_norm = "attention.output.LayerNorm";
   std::string_view up = "intermediate.dense", down = "output.dense", output_norm = "output.LayerNorm";
   std::string_view pooler = "";
+  /// XLNet: its relative attention's parameters. Then the embeddings are the words' alone, query, key, value and
+  /// attention output have no biases, and the first three are stored as [K, N].
+  std::string_view relative = "";
+  std::string_view target = "";  // the whole name of the state [H] that targets begin with
   HeadNames heads;
 };
 
@@ -55,6 +60,7 @@ class EncoderModel {
   const BertEmbeddings<T>& embeddings() const { return embeddings_; }
   const PackedMatrix<T>& words() const { return embeddings_.word; }
   bool has_pooler() const { return !pooler_.dense.weight().empty(); }
+  bool has_targets() const { return !target_.empty(); }
   /// Bytes of weights that products of 8 and 16 bits save.
   std::ptrdiff_t bytes_saved() const {
     std::ptrdiff_t total = 0;
@@ -84,8 +90,8 @@ class EncoderModel {
   };
 
   /// Throws Error for an empty batch, an id outside the vocabulary, an unknown token type or a sequence beyond the
-  /// window.
-  void check(const PackedBatch& batch) const { check_batch(config_, batch); }
+  /// window, targets of a model that knows none.
+  void check(const PackedBatch& batch) const { check_batch(config_, batch, has_targets()); }
   /// The pass itself: all threads of the team call it together.
   void forward(const Team& team, const PackedBatch& batch, const Schedule& schedule, const Activations& activations,
                Trace<T>* trace = nullptr) const;
@@ -98,6 +104,7 @@ class EncoderModel {
 
  private:
   void load_embeddings(WeightReader& reader, bool tied_words, const KernelTable<T>& kernels);
+  RelativeAttention<T> load_relative(WeightReader& reader, std::size_t layer, const KernelTable<T>& kernels) const;
   /// `probe`: where 8-bit weights are to be made of floating-point ones, else null.
   void load_layer(WeightReader& reader, std::size_t layer, const KernelTable<T>& kernels, Probe* probe);
   std::string layer_prefix(std::size_t layer) const;
@@ -110,6 +117,7 @@ class EncoderModel {
   BertEmbeddings<T> embeddings_;
   std::vector<EncoderLayer<T>> layers_;
   Pooler<T> pooler_;
+  std::vector<T> target_;  // [H]: what targets begin with, or empty
 };
 
 }  // namespace bert::inline BERT_ABI
@@ -154,11 +162,17 @@ void EncoderModel<T>::forward(const Team& team, const PackedBatch& batch, const 
 
     embeddings_.forward(part, some(batch.ids), some(batch.type_ids), some(positions), x,
                         buffers.wide.slice_rows(0, tokens).slice_columns(0, config_.table_width()));
+    if (batch.targets) {
+      if (part.rank() == 0)
+        for (std::size_t end : offsets.subspan(1)) std::copy(target_.begin(), target_.end(), x.row(end - first - 1));
+      part.sync();
+    }
+    const TokenKinds kinds{some(batch.type_ids), batch.targets};
     keep(0, x);
     for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) {
       const bool look = trace && trace->want_attentions;
       layers_[layer_of(i)].forward(part, x, offsets, buffers,
-                                   look ? trace->attentions[i].data() + sequences.begin : nullptr);
+                                   look ? trace->attentions[i].data() + sequences.begin : nullptr, kinds);
       keep(i + 1, x);
     }
   });

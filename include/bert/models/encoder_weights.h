@@ -31,13 +31,17 @@ template <class T>
 void EncoderModel<T>::load_embeddings(WeightReader& reader, bool tied_words, const KernelTable<T>& kernels) {
   const std::size_t width = config_.table_width();
   const std::string embeddings = concat(family_->prefix, "embeddings.");
-  const std::string words = embeddings + "word_embeddings.weight";
+  const std::string words = concat(family_->prefix, family_->words, ".weight");
   embeddings_.word =
       PackedMatrix<T>(config_.vocab_size, width, kernels, tied_words ? Packing::panels : Packing::row_major);
   load_rows(reader, words, embeddings_.word, 0, config_.vocab_size);
+  embeddings_.token_type = Tensor<T, 2>({config_.type_vocab_size, width});  // zeros
+  if (!family_->relative.empty()) {
+    target_.resize(width);
+    return reader.read(concat(family_->prefix, family_->target), {1, 1, width}, target_.data());
+  }
   embeddings_.position =
       load_table<T>(reader, embeddings + "position_embeddings.weight", config_.max_position_embeddings, width);
-  embeddings_.token_type = Tensor<T, 2>({config_.type_vocab_size, width});  // zeros
   if (family_->token_types)
     embeddings_.token_type =
         load_table<T>(reader, embeddings + "token_type_embeddings.weight", config_.type_vocab_size, width);
@@ -65,6 +69,31 @@ std::array<std::vector<std::string>, 4> EncoderModel<T>::linear_names(std::size_
 }
 
 template <class T>
+RelativeAttention<T> EncoderModel<T>::load_relative(WeightReader& reader, std::size_t i,
+                                                    const KernelTable<T>& kernels) const {
+  const std::size_t hidden = config_.hidden_size, heads = config_.num_attention_heads, size = hidden / heads;
+  const auto name = [&](std::string_view part) { return concat(layer_prefix(i), family_->relative, part); };
+  for (std::string_view part : {family_->query, family_->key, family_->value})
+    reader.transpose(concat(layer_prefix(i), part, ".weight"));
+  reader.transpose(name("r.weight"));
+  RelativeAttention<T> relative;
+  relative.distances = i > 0 ? layers_[0].relative.distances
+                             : std::make_shared<const Tensor<T, 2>>(distance_table<T>(config_.window(), hidden));
+  relative.keys = PackedMatrix<T>(hidden, hidden, kernels);
+  load_rows(reader, name("r.weight"), relative.keys, 0, hidden);
+  relative.biases = Tensor<T, 2>({3, hidden});
+  std::size_t row = 0;
+  for (std::string_view part : {"r_w_bias", "r_r_bias", "r_s_bias"})
+    reader.read(name(part), {heads, size}, relative.biases.view().row(row++));
+  Tensor<T, 2> segments({2, hidden});
+  reader.read(name("seg_embed"), {2, heads, size}, segments.data());
+  relative.segments = Tensor<T, 2>({heads, (1 + 1 / kernels.panel_width) * kernels.panel_width * size});
+  for (std::size_t head = 0; head < heads; ++head)
+    kernels.pack({segments.data() + head * size, hidden, 0, 2, size, relative.segments.view().row(head)});
+  return relative;
+}
+
+template <class T>
 void EncoderModel<T>::load_layer(WeightReader& reader, std::size_t i, const KernelTable<T>& kernels,
                                  [[maybe_unused]] Probe* probe) {
   const std::size_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
@@ -76,13 +105,15 @@ void EncoderModel<T>::load_layer(WeightReader& reader, std::size_t i, const Kern
   layer.attention_norm = norm(family_->attention_norm);
   layer.feed_forward.activation = activation_by_name(config_.hidden_act);
   layer.output_norm = norm(family_->output_norm);
+  const bool relative = !family_->relative.empty();
+  if (relative) layer.relative = load_relative(reader, i, kernels);
 
   const auto load_products = [&](Precision precision, const std::array<std::vector<float>, 4>& input_sizes) {
     const auto names = linear_names(i);
     const std::size_t rows[] = {hidden, hidden, intermediate, hidden}, k[] = {hidden, hidden, hidden, intermediate};
     for (std::size_t p = 0; p < 4; ++p)
       *layer.products()[p] = load_any_linear(reader, names[p], std::vector<std::size_t>(names[p].size(), rows[p]), k[p],
-                                             kernels, precision, input_sizes[p]);
+                                             kernels, precision, input_sizes[p], !relative || p >= 2);
   };
   if constexpr (std::is_same_v<T, float>)
     if (probe) {

@@ -24,7 +24,7 @@ inline constexpr DecoderFamily gpt2_family = {
     .final_norm = "ln_f",
     .transposed = true,
     .heads = {.decoder = "lm_head",
-              .tied = HeadNames::Tied::unless_said,
+              .tied_shows = false,
               .summary = HeadNames::Summary::last,
               .classifier = "score",
               .class_bias = false},

@@ -20,10 +20,8 @@ struct HeadNames {
   std::string_view transform_act = "";  // empty: the config's hidden_act
   std::string_view decoder = "";        // where it is not tied to the word embeddings
   std::string_view decoder_bias = "";   // the whole name of the tensor
-  // What config.json's tie_word_embeddings is when it is not there, of families whose tied decoder leaves no tensor at
-  // all: then logits = h words^T, unless there is a classifier.
-  enum class Tied { shows, unless_said, if_said };
-  Tied tied = Tied::shows;
+  bool tied_shows = true;  // false: a tied decoder leaves no tensor; it is there where the config ties it, unless there
+                           // is a classifier: logits = h words^T
   // next_sentence: logits = dense(pooled)   [B, 2]
   std::string_view next_sentence = "";
   // classes: logits = classifier(x)   [B, N], x the pooler's output or activation(dense(h of the first or last token))

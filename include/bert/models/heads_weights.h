@@ -6,6 +6,7 @@
 #include <bert/models/heads.h>
 
 #if BERT_WITH_DEFINITIONS
+#include <bert/io/names.h>
 #include <bert/models/loading.h>
 
 namespace bert::inline BERT_ABI {
@@ -16,8 +17,7 @@ inline bool has_part(const WeightReader& reader, std::string_view name) {
   return !name.empty() && reader.has(weight_of(name));
 }
 inline bool has_words(const WeightReader& reader, const HeadNames& names) {
-  if (names.tied != HeadNames::Tied::shows && !has_part(reader, names.classifier) &&
-      reader.checkpoint().config().get("tie_word_embeddings", names.tied == HeadNames::Tied::unless_said))
+  if (!names.tied_shows && !has_part(reader, names.classifier) && ties_word_embeddings(reader.checkpoint().config()))
     return true;
   return has_part(reader, names.transform) || has_part(reader, names.decoder) ||
          (!names.decoder_bias.empty() && reader.has(names.decoder_bias));

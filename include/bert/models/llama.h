@@ -23,7 +23,7 @@ inline constexpr DecoderFamily llama_family = {
     .down = "mlp.down_proj",
     .final_norm = "norm",
     .heads = {.decoder = "lm_head",
-              .tied = HeadNames::Tied::if_said,
+              .tied_shows = false,
               .summary = HeadNames::Summary::last,
               .classifier = "score",
               .class_bias = false},

@@ -57,6 +57,10 @@ class Model {
 
   /// Itself when its tokens see only those before them, so that it can go on with a text; else null.
   virtual const CausalModel<T>* causal() const { return nullptr; }
+  /// Whether batches may have targets (XLNet): places whose words it says, whatever is behind them.
+  virtual bool has_targets() const { return false; }
+  /// Whether it can say what follows a text, by one or the other; else it fills masks.
+  bool continues() const { return causal() || has_targets(); }
 
   virtual const ModelConfig& config() const = 0;
   virtual const KernelTable<T>& kernels() const = 0;
@@ -96,8 +100,9 @@ class CausalModel : public Model<T> {
   using Model<T>::forward;
 };
 
-/// Throws Error for an empty batch and for a token that the model has no id, type or position for.
-void check_batch(const ModelConfig& config, const PackedBatch& batch);
+/// Throws Error for an empty batch and for a token that the model has no id, type or position for; and for targets
+/// where there are none (`targets`) or nothing else.
+void check_batch(const ModelConfig& config, const PackedBatch& batch, bool targets = false);
 
 /// A batch of the given lengths whose ids are all 0: for plans.
 PackedBatch blank_batch(std::span<const std::size_t> lengths);
@@ -156,11 +161,14 @@ BERT_INLINE std::string_view name_of(Head head) {
   return "";
 }
 
-BERT_INLINE void check_batch(const ModelConfig& config, const PackedBatch& batch) {
+BERT_INLINE void check_batch(const ModelConfig& config, const PackedBatch& batch, bool targets) {
   if (batch.tokens() == 0) fail("the batch is empty");
-  for (std::size_t b = 0; b < batch.sequences(); ++b)
+  if (batch.targets && !targets) fail("this model has no targets: it says words where it sees tokens");
+  for (std::size_t b = 0; b < batch.sequences(); ++b) {
     if (batch.length(b) > config.window())
       fail("sequence ", b, " has ", batch.length(b), " tokens, more than the model's window of ", config.window());
+    if (batch.targets && batch.length(b) < 2) fail("sequence ", b, " is a target alone: there is nothing to see");
+  }
   for (std::size_t t = 0; t < batch.tokens(); ++t) {
     const auto inside = [](std::int32_t i, std::size_t size) { return i >= 0 && static_cast<std::size_t>(i) < size; };
     if (!inside(batch.ids[t], config.vocab_size))

@@ -9,13 +9,14 @@
 #include <bert/models/llama.h>
 #include <bert/models/roberta.h>
 #include <bert/models/with_heads.h>
+#include <bert/models/xlnet.h>
 
 #include <memory>
 
 namespace bert::inline BERT_ABI {
 
-inline constexpr const EncoderFamily* encoder_families[] = {&bert_family, &roberta_family, &distilbert_family,
-                                                            &electra_family, &albert_family};
+inline constexpr const EncoderFamily* encoder_families[] = {&bert_family,    &roberta_family, &distilbert_family,
+                                                            &electra_family, &albert_family,  &xlnet_family};
 
 inline constexpr const DecoderFamily* decoder_families[] = {&gpt2_family, &llama_family};
 

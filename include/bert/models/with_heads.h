@@ -3,8 +3,8 @@
 // A Trunk (EncoderModel, …) has: Scalar; Interface, Model or CausalModel; Family, whose `heads` are HeadNames; a
 // constructor (reader, family, kernels, precision, whether the word table is packed for a decoder); Activations with
 // `hidden` [T, H] and `pooled` [B, H]; check() and forward() as EncoderModel's; config(), kernels(), precision(),
-// bytes_saved(), words(), has_pooler(). What a pass of a causal trunk continues, caches, comes last in Activations and
-// check().
+// bytes_saved(), words(), has_pooler(), has_targets(). What a pass of a causal trunk continues, caches, comes last in
+// Activations and check().
 #pragma once
 #include <bert/models/heads.h>
 #include <bert/nn/schedule.h>
@@ -34,6 +34,7 @@ class WithHeads : public Trunk::Interface {
   std::ptrdiff_t bytes_saved() const override { return trunk_.bytes_saved(); }
   bool has(Head head) const override { return heads_.has(head); }
   std::size_t outputs() const override { return heads_.outputs(); }
+  bool has_targets() const override { return trunk_.has_targets(); }
 
   Output forward(Session& session, const PackedBatch& batch, std::span<const std::size_t> rows = {},
                  Trace<T>* trace = nullptr) const override {

@@ -36,8 +36,8 @@ struct DecoderLayer {
     Buffers(Arena& arena, const DecoderLayer& layer, std::size_t tokens, std::size_t longest, std::size_t threads,
             bool int8) {
       const std::size_t hidden = layer.hidden_size(), heads = layer.attention_output.k(), inner = layer.down.k();
-      const std::size_t qkv = layer.attention.qkv.n(), up = layer.up.n(), most = hidden > heads ? hidden : heads;
-      wide = arena.matrix<T>(tokens, qkv > up ? qkv : up);
+      const std::size_t qkv = layer.attention.qkv.n(), outer = layer.up.n(), most = hidden > heads ? hidden : heads;
+      wide = arena.matrix<T>(tokens, qkv > outer ? qkv : outer);
       normed = arena.matrix<T>(tokens, hidden);
       context = arena.matrix<T>(tokens, heads);
       attended = arena.matrix<T>(tokens, hidden);

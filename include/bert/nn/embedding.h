@@ -1,5 +1,6 @@
 // BertEmbeddings: LayerNorm(word[id] + token_type[type] + position[p])   (Devlin et al. 2019, figure 2); where the
-// tables are narrower than the layers, E against H, projected to their width (Lan et al. 2020, section 3.1).
+// tables are narrower than the layers, E against H, projected to their width (Lan et al. 2020, section 3.1). With
+// relative attention: word[id] alone.
 //
 // The word table exists once. Where the MLM decoder is tied to it, it is packed for the decoder's GEMM and look-up
 // gathers from the panels.
@@ -15,7 +16,7 @@ namespace bert::inline BERT_ABI {
 template <class T>
 struct BertEmbeddings {
   PackedMatrix<T> word;     // [V, E]
-  Tensor<T, 2> position;    // [max_position_embeddings, E]
+  Tensor<T, 2> position;    // [max_position_embeddings, E]; empty: zeros, as are types, and there is no norm
   Tensor<T, 2> token_type;  // [type_vocab_size, E]
   LayerNorm<T> layer_norm;
   Linear<T> projection;  // [H, E], or empty: E = H
@@ -27,11 +28,13 @@ struct BertEmbeddings {
     const bool projected = !projection.weight().empty();
     const TensorView<T, 2> sums = projected ? space : out;
     const Share rows = team.share(ids.size());
-    word.kernels().embed({word.data(), word.panel(), token_type.data(), position.data(), ids.data() + rows.begin,
-                          type_ids.data() + rows.begin, positions.data() + rows.begin, sums.row(rows.begin),
-                          sums.row_stride(), rows.end - rows.begin, word.k()});
+    const bool placed = position.size() > 0;
+    word.kernels().embed({word.data(), word.panel(), token_type.data(), placed ? position.data() : token_type.data(),
+                          ids.data() + rows.begin, type_ids.data() + rows.begin,
+                          (placed ? positions : type_ids).data() + rows.begin, sums.row(rows.begin), sums.row_stride(),
+                          rows.end - rows.begin, word.k()});
     team.sync();
-    layer_norm.forward(team, sums, sums);
+    if (placed) layer_norm.forward(team, sums, sums);
     if (projected) projection.forward(team, sums, out);
   }
 };

@@ -3,8 +3,7 @@
 // A mask and a full stop (or another ending) are put behind the text. A word of m pieces is looked for behind m masks,
 // its pieces filled from left to right by a beam; its probability is the product of its pieces':
 //   p(word) = p(piece 1 | text, m masks) p(piece 2 | text, piece 1, m - 1 masks) …
-// Only whole words compete: no punctuation, no bare pieces. docs/generation.md has the measurement behind the full
-// stop.
+// Only whole words compete: no punctuation, no bare pieces.
 #pragma once
 #include <bert/tasks/masked_text.h>
 
@@ -76,7 +75,7 @@ BERT_INLINE Autocomplete::Autocomplete(std::shared_ptr<const TextModel> model) :
 
 /// Whatever the tokenizer marks pieces with, decode() knows: a space before it begins a word.
 BERT_INLINE std::uint8_t Autocomplete::kind_of(std::int32_t id, std::int32_t word) const {
-  std::string text = masked_.continuation({&word, 1}, {&id, 1});
+  std::string text = masked_.model().continuation({&word, 1}, {&id, 1});
   const bool space = text.starts_with(' ');
   if (space) text.erase(0, 1);
   if (text.empty()) return other;
@@ -106,7 +105,7 @@ BERT_INLINE std::vector<Completion> Autocomplete::operator()(Session& session, s
   std::vector<Completion> completions;
   while (text.ends_with(' ')) text.remove_suffix(1);
   for (const Word& word : words) {
-    std::string behind = masked_.continuation(prompt, word.pieces);
+    std::string behind = masked_.model().continuation(prompt, word.pieces);
     float probability = word.score;
     masked_.model().kernels().exp(&probability, 1);
     std::string whole = concat(text, behind);

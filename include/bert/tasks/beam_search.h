@@ -104,16 +104,20 @@ BERT_INLINE BeamResult beam_search(CausalSteps& steps, const ModelConfig& config
     for (detail::Beam& beam : beams) sequences.push_back(&beam.sequence);
     const auto best = detail::best_steps(kernels, beams, steps.next(sequences),
                                          options.beams * std::max<std::size_t>(2, 1 + options.ends.size()));
+    std::vector<detail::BeamStep> kept;
+    for (std::size_t rank = 0; rank < best.size() && kept.size() < options.beams; ++rank) {
+      if (!is_end(best[rank].id))
+        kept.push_back(best[rank]);
+      else if (rank < options.beams)
+        end(beams[best[rank].beam], best[rank].id, best[rank].sum);
+    }
     grown.clear();
-    for (std::size_t rank = 0; rank < best.size() && grown.size() < options.beams; ++rank) {
-      const auto& [from, id, sum] = best[rank];
-      if (is_end(id)) {
-        if (rank < options.beams) end(beams[from], id, sum);
-        continue;
-      }
-      grown.push_back({steps.start(beams[from].sequence.ids, capacity), sum});
-      grown.back().sequence.cache.copy_from(beams[from].sequence.cache);
-      grown.back().sequence.ids.push_back(id);
+    for (std::size_t i = 0; i < kept.size(); ++i) {  // the last that goes on from a beam takes its cache
+      GrowingSequence& from = beams[kept[i].beam].sequence;
+      const auto same = [&](const detail::BeamStep& later) { return later.beam == kept[i].beam; };
+      const bool last = std::none_of(kept.begin() + static_cast<std::ptrdiff_t>(i) + 1, kept.end(), same);
+      grown.push_back({last ? std::move(from) : steps.fork(from), kept[i].sum});
+      grown.back().sequence.ids.push_back(kept[i].id);
     }
     beams.swap(grown);
     if (beams.empty()) break;

@@ -50,8 +50,7 @@ BERT_INLINE FillMask::FillMask(const std::filesystem::path& model, const TaskOpt
     : FillMask(TextModel::open(model, options)) {}
 
 BERT_INLINE FillMask::FillMask(std::shared_ptr<const TextModel> model) : model_(std::move(model)) {
-  model_->require(Head::words);
-  if (!model_->tokenizer.mask_id()) fail("the tokenizer has no mask token");
+  model_->mask_to_fill();
 }
 
 BERT_INLINE std::vector<MaskGuess> FillMask::operator()(std::string_view text, std::size_t top_k) const {

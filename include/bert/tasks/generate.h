@@ -1,5 +1,5 @@
-// Generator: texts that go on, written by a causal model (GPT-2, Llama): greedily, by sampling or by beam search,
-// several prompts at once, each with its cache of keys and values.
+// Generator: texts that go on, written by a causal model (GPT-2, Llama) or by XLNet: greedily, by sampling or by beam
+// search, several prompts at once.
 //
 // What is written depends on the prompt, the options and the seed only: not on the other prompts of the batch, the
 // threads or the instruction set. Models with masks write by masked_generation.h.
@@ -47,8 +47,8 @@ class Generator {
  private:
   struct Text;
   std::vector<std::int32_t> encode(std::string_view prompt) const;
-  void write(Session& session, std::span<Text> texts, const GenerationOptions& options, const Watch& watch) const;
-  void search(Session& session, Text& text, const GenerationOptions& options) const;
+  void write(CausalSteps& steps, std::span<Text> texts, const GenerationOptions& options, const Watch& watch) const;
+  void search(CausalSteps& steps, Text& text, const GenerationOptions& options) const;
   bool is_end(std::int32_t id) const;
   void update(Text& text, const GenerationOptions& options) const;
 
@@ -94,7 +94,7 @@ BERT_INLINE Generator::Generator(const std::filesystem::path& model, const TaskO
 
 BERT_INLINE Generator::Generator(std::shared_ptr<const TextModel> model) : model_(std::move(model)) {
   model_->require(Head::words);
-  if (!model_->model->causal())
+  if (!model_->model->continues())
     fail("\"", model_->checkpoint.path().string(), "\" is not a causal model: it writes by filling masks");
   const ConfigReader& config = model_->checkpoint.config();
   ends_ = detail::ids_of(config, "eos_token_id");
@@ -107,8 +107,10 @@ BERT_INLINE bool Generator::is_end(std::int32_t id) const {
 
 BERT_INLINE std::vector<std::int32_t> Generator::encode(std::string_view prompt) const {
   std::vector<std::int32_t> ids = model_->tokenizer.encode(prompt).ids;
-  if (!ids.empty() && model_->tokenizer.sep_id() == ids.back() && is_end(ids.back()) && ids.size() > 1)
-    ids.pop_back();  // a template that ends texts: this one goes on
+  std::size_t behind = 0;  // special tokens that the template puts behind a text: this one goes on
+  for (const TemplatePart& part : model_->tokenizer.spec().single)
+    behind = part.special.empty() ? 0 : behind + part.ids.size();
+  ids.resize(ids.size() - behind);
   if (ids.empty()) {
     if (!begin_) fail("the prompt is empty, and the model's config.json has no bos_token_id to begin with");
     ids.push_back(*begin_);
@@ -136,9 +138,8 @@ BERT_INLINE void Generator::update(Text& text, const GenerationOptions& options)
   text.done = text.written.ended || ids.size() == text.most;
 }
 
-BERT_INLINE void Generator::write(Session& session, std::span<Text> texts, const GenerationOptions& options,
+BERT_INLINE void Generator::write(CausalSteps& steps, std::span<Text> texts, const GenerationOptions& options,
                                   const Watch& watch) const {
-  CausalSteps steps(*model_->model, session);
   Sampler sampler(options.sampling, model_->kernels());
   const Philox philox(options.seed);
   for (std::uint32_t step = 0;; ++step) {
@@ -161,8 +162,7 @@ BERT_INLINE void Generator::write(Session& session, std::span<Text> texts, const
   }
 }
 
-BERT_INLINE void Generator::search(Session& session, Text& text, const GenerationOptions& options) const {
-  CausalSteps steps(*model_->model, session);
+BERT_INLINE void Generator::search(CausalSteps& steps, Text& text, const GenerationOptions& options) const {
   const BeamResult best =
       beam_search(steps, model_->model->config(), model_->kernels(), text.sequence.ids,
                   {.beams = options.num_beams, .max_new_tokens = text.most - text.prompt, .ends = ends_});
@@ -179,7 +179,7 @@ BERT_INLINE std::vector<Generation> Generator::operator()(Session& session, std:
   if (options.num_beams > 1 && options.sampling.temperature != 0)
     fail("a beam search takes the likeliest: it goes with temperature 0 only");
   const std::size_t window = model_->model->config().window();
-  const CausalSteps steps(*model_->model, session);
+  CausalSteps steps(*model_->model, session);
   std::vector<Text> texts;
   for (const std::string& prompt : prompts) {
     const std::vector<std::int32_t> ids = encode(prompt);
@@ -191,9 +191,9 @@ BERT_INLINE std::vector<Generation> Generator::operator()(Session& session, std:
                      .continues = model_->tokenizer.decode(ids).size()});
   }
   if (options.num_beams > 1)
-    for (Text& text : texts) search(session, text, options);
+    for (Text& text : texts) search(steps, text, options);
   else
-    write(session, texts, options, watch);
+    write(steps, texts, options, watch);
   std::vector<Generation> written;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     written.push_back(std::move(texts[i].written));

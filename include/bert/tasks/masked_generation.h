@@ -10,6 +10,7 @@
 // add a method: a name here and in name_of(), and a member function beside left_to_right() that fills Drafts.
 #pragma once
 #include <bert/tasks/masked_text.h>
+#include <bert/tasks/next_sentence.h>
 #include <bert/tasks/sampling.h>
 
 #include <functional>
@@ -170,7 +171,7 @@ BERT_INLINE std::vector<GeneratedText> MaskedGenerator::operator()(Session& sess
   }
   std::vector<GeneratedText> texts;
   for (Draft& draft : drafts) {
-    std::string continuation = masked_.continuation(draft.prompt, draft.places);
+    std::string continuation = masked_.model().continuation(draft.prompt, draft.places);
     std::string_view prompt = prompts[draft.number];
     while (continuation.starts_with(' ') && prompt.ends_with(' ')) prompt.remove_suffix(1);
     std::string text = concat(prompt, continuation);
@@ -213,7 +214,8 @@ BERT_INLINE std::int32_t MaskedGenerator::draw(Run& run, const Draft& draft, std
 }
 
 BERT_INLINE void MaskedGenerator::watch(const Run& run, const Draft& draft, std::size_t written) const {
-  if (run.watch) run.watch(draft.number, masked_.continuation(draft.prompt, std::span(draft.places).first(written)));
+  if (run.watch)
+    run.watch(draft.number, masked_.model().continuation(draft.prompt, std::span(draft.places).first(written)));
 }
 
 /// Fills the masks of each draft in order. With one_sentence a draft ends with its sentence.
@@ -320,7 +322,7 @@ BERT_INLINE void MaskedGenerator::add_best_sentence(Run& run, Draft& draft) cons
   std::vector<std::string> sentences;
   std::vector<std::size_t> numbers;  // of their drafts; one of nothing but marks is no sentence
   for (std::size_t i = 0; i < drafts.size(); ++i) {
-    std::string sentence = masked_.continuation(drafts[i].prompt, drafts[i].places);
+    std::string sentence = masked_.model().continuation(drafts[i].prompt, drafts[i].places);
     if (masked_.model().is_empty(sentence)) continue;
     sentences.push_back(std::move(sentence)), numbers.push_back(i);
   }
@@ -355,12 +357,9 @@ BERT_INLINE std::vector<RankedSentence> MaskedGenerator::rank(Session& session, 
   std::vector<RankedSentence> ranked;
   run_packed(model.options.max_tokens, std::span<const Encoding>(pairs), [&](const PackedBatch& batch) {
     const auto output = model.model->forward(session, batch);
-    for (std::size_t b = 0; b < batch.sequences(); ++b) {
-      const float* logits = output.seq_relationship_logits.row(b);
-      float p[2] = {logits[0], logits[1]};
-      model.kernels().softmax({p, 2, nullptr});
-      ranked.push_back({ranked.size(), p[0]});
-    }
+    for (std::size_t b = 0; b < batch.sequences(); ++b)
+      ranked.push_back(
+          {ranked.size(), next_sentence_score(model.kernels(), output.seq_relationship_logits.row(b)).is_next});
   });
   keep_best(ranked, ranked.size());
   return ranked;

@@ -25,9 +25,6 @@ class MaskedText {
   std::vector<std::int32_t> wrapped(std::span<const std::int32_t> ids) const;
   std::size_t before() const { return before_.size(); }  ///< special tokens in front
 
-  /// What stands behind a prompt once `ids` follow it: its spaces, too.
-  std::string continuation(std::span<const std::int32_t> prompt, std::span<const std::int32_t> ids) const;
-
   /// Sequences and the places in them whose logits are wanted.
   struct Query {
     std::vector<std::int32_t> ids;  ///< with special tokens
@@ -72,10 +69,8 @@ void MaskedText::run(Session& session, std::span<const Query> queries, const Row
 namespace bert::inline BERT_ABI {
 
 BERT_INLINE MaskedText::MaskedText(std::shared_ptr<const TextModel> model) : model_(std::move(model)) {
-  model_->require(Head::words);
   const Tokenizer& tokenizer = model_->tokenizer;
-  if (!tokenizer.mask_id()) fail("the tokenizer has no mask token");
-  mask_ = *tokenizer.mask_id();
+  mask_ = model_->mask_to_fill();
   const Encoding mask = tokenizer.encode(tokenizer.id_to_token(mask_));  // a text of one token
   const auto at = std::find(mask.ids.begin(), mask.ids.end(), mask_);
   if (at == mask.ids.end()) fail("the tokenizer does not know its mask token ", tokenizer.id_to_token(mask_));
@@ -113,15 +108,6 @@ BERT_INLINE std::vector<std::int32_t> MaskedText::wrapped(std::span<const std::i
   all.insert(all.end(), ids.begin(), ids.end());
   all.insert(all.end(), after_.begin(), after_.end());
   return all;
-}
-
-BERT_INLINE std::string MaskedText::continuation(std::span<const std::int32_t> prompt,
-                                                 std::span<const std::int32_t> ids) const {
-  const Tokenizer& tokenizer = model_->tokenizer;
-  std::vector<std::int32_t> all(prompt.begin(), prompt.end());
-  all.insert(all.end(), ids.begin(), ids.end());
-  const std::string begin = tokenizer.decode(prompt), text = tokenizer.decode(all);
-  return text.starts_with(begin) ? text.substr(begin.size()) : tokenizer.decode(ids);
 }
 
 /// Batches have at most max_tokens tokens, or one query, and as many rows of logits as 64 MiB hold, or those of one.

@@ -10,6 +10,9 @@ struct NextSentenceScore {
   float logits[2];
 };
 
+/// Of one pair's two logits, the first for "follows".
+NextSentenceScore next_sentence_score(const KernelTable<float>& kernels, const float* logits);
+
 class NextSentence {
  public:
   explicit NextSentence(const std::filesystem::path& model, const TaskOptions& options = {});
@@ -44,9 +47,12 @@ BERT_INLINE NextSentenceScore NextSentence::operator()(Session& session, std::st
   const FloatEnvironment environment;
   const Encoding encoding = model_->encode(a, b);
   const auto output = model_->model->forward(session, PackedBatch(encoding.ids, encoding.type_ids));
-  const float* logits = output.seq_relationship_logits.row(0);
+  return next_sentence_score(model_->kernels(), output.seq_relationship_logits.row(0));
+}
+
+BERT_INLINE NextSentenceScore next_sentence_score(const KernelTable<float>& kernels, const float* logits) {
   float p[2] = {logits[0], logits[1]};
-  model_->kernels().softmax({p, 2, nullptr});
+  kernels.softmax({p, 2, nullptr});
   return {p[0], p[1], {logits[0], logits[1]}};
 }
 

@@ -40,8 +40,7 @@ BERT_INLINE PseudoPerplexity::PseudoPerplexity(const std::filesystem::path& mode
     : PseudoPerplexity(TextModel::open(model, options)) {}
 
 BERT_INLINE PseudoPerplexity::PseudoPerplexity(std::shared_ptr<const TextModel> model) : model_(std::move(model)) {
-  model_->require(Head::words);
-  if (!model_->tokenizer.mask_id()) fail("the tokenizer has no mask token");
+  model_->mask_to_fill();
 }
 
 BERT_INLINE PseudoPerplexityScore PseudoPerplexity::operator()(std::string_view text) const {

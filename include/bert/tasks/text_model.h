@@ -62,6 +62,9 @@ struct TextModel {
   const KernelTable<float>& kernels() const { return model->kernels(); }
   /// Throws Error `"PATH": this model has no … head; it has …` when the model lacks the head.
   void require(Head head) const;
+  /// The id of the mask token of a model that fills masks. Throws Error for another, one without a language-model head,
+  /// and a tokenizer without a mask token.
+  std::int32_t mask_to_fill() const;
   /// What the outputs of its classifier are called: the config's id2label, or LABEL_0, LABEL_1, …
   std::vector<std::string> labels() const;
 
@@ -71,6 +74,8 @@ struct TextModel {
   Encoding encode(std::string_view a, std::string_view b, std::size_t window = 0) const;
   /// Ids of a text in windows that have `stride` tokens in common: one, unless it is longer than the window.
   std::vector<Encoding> encode_windows(std::string_view text, std::size_t stride) const;
+  /// What stands behind a prompt once `ids` follow it: its spaces, too.
+  std::string continuation(std::span<const std::int32_t> prompt, std::span<const std::int32_t> ids) const;
   /// True when the tokenizer makes no token of the text: blanks, control characters, zero-width spaces.
   bool is_empty(std::string_view text) const;
 
@@ -114,6 +119,14 @@ BERT_INLINE void TextModel::require(Head head) const {
   }
 }
 
+BERT_INLINE std::int32_t TextModel::mask_to_fill() const {
+  require(Head::words);
+  if (!tokenizer.mask_id()) fail("the tokenizer has no mask token");
+  if (model->continues())
+    fail('"', checkpoint.path().string(), "\" continues texts (generate): it was not trained to fill masks");
+  return *tokenizer.mask_id();
+}
+
 BERT_INLINE std::vector<std::string> TextModel::labels() const {
   std::vector<std::string> names = model->config().id2label;
   for (std::size_t i = names.size(); i < model->outputs(); ++i) names.push_back(concat("LABEL_", i));
@@ -132,6 +145,14 @@ BERT_INLINE Encoding TextModel::encode(std::string_view a, std::string_view b, s
 BERT_INLINE std::vector<Encoding> TextModel::encode_windows(std::string_view text, std::size_t stride) const {
   const EncodeOptions cut = {.max_length = limit(0), .truncation = Truncation::longest_first, .stride = stride};
   return list_windows(checked(tokenizer.encode(text, cut), 0));
+}
+
+BERT_INLINE std::string TextModel::continuation(std::span<const std::int32_t> prompt,
+                                                std::span<const std::int32_t> ids) const {
+  std::vector<std::int32_t> all(prompt.begin(), prompt.end());
+  all.insert(all.end(), ids.begin(), ids.end());
+  const std::string begin = tokenizer.decode(prompt), text = tokenizer.decode(all);
+  return text.starts_with(begin) ? text.substr(begin.size()) : tokenizer.decode(ids);
 }
 
 BERT_INLINE bool TextModel::is_empty(std::string_view text) const {
