@@ -37,6 +37,17 @@ double worst(std::span<const float> seen, const std::vector<float>& expected) {
   return errors.relative();
 }
 
+/// What llama2.c tells, as its author's page has it.
+std::string expected_story() {
+  const std::string page = read_file(shared_dir() / "data/models/stories260K/stories260K.md");
+  const std::size_t command = page.find("-t 0.0\n");
+  REQUIRE(command != page.npos);
+  const std::size_t begin = command + std::strlen("-t 0.0\n");
+  const std::string story = page.substr(begin, page.find("\n```", begin) - begin);
+  REQUIRE(story.size() > 400);
+  return story;
+}
+
 }  // namespace
 
 TEST_CASE("gpt-nano-sort gives the activations of each step, and sorts", "[models][trained]") {
@@ -78,12 +89,7 @@ TEST_CASE("gpt-nano-sort gives the activations of each step, and sorts", "[model
 
 TEST_CASE("stories260K tells llama2.c's story", "[models][trained]") {
   SKIP_WITHOUT_SHARED();
-  const std::string page = read_file(shared_dir() / "data/models/stories260K/stories260K.md");
-  const std::size_t command = page.find("-t 0.0\n");
-  REQUIRE(command != page.npos);
-  const std::size_t begin = command + std::strlen("-t 0.0\n");
-  const std::string story = page.substr(begin, page.find("\n```", begin) - begin);
-  REQUIRE(story.size() > 400);
+  const std::string story = expected_story();
   const auto folder = source_dir() / "build/trained/stories260K";
   std::map<std::int32_t, std::string> pieces;
   const Json tokenizer = read_json(folder / "tokenizer.json");
@@ -112,11 +118,7 @@ TEST_CASE("stories260K tells llama2.c's story", "[models][trained]") {
 
 TEST_CASE("stories260K goes on with llama2.c's story from its first words", "[tasks][trained]") {
   SKIP_WITHOUT_SHARED();
-  const std::string page = read_file(shared_dir() / "data/models/stories260K/stories260K.md");
-  const std::size_t command = page.find("-t 0.0\n");
-  REQUIRE(command != page.npos);
-  const std::size_t begin = command + std::strlen("-t 0.0\n");
-  const std::string story = page.substr(begin, page.find("\n```", begin) - begin);
+  const std::string story = expected_story();
   const Generator generator(source_dir() / "build/trained/stories260K");
   Session session(1);
   for (const std::string prompt : {"Once upon a time", "Once upon a time, there was a little girl named Lily.", ""}) {

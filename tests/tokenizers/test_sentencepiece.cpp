@@ -307,6 +307,16 @@ TEST_CASE("a character map that leads astray finds nothing, or says so", "[token
   CHECK_THROWS_WITH(Charsmap(map_of(leaf, "x")).longest("a"), Contains("points to byte 77 of its 1 bytes"));
   leaf['a' ^ 1] = 0;
   CHECK(Charsmap(map_of(leaf, "x")).longest("ab").replacement == "x");
+  leaf[0x02] = 'b' | 1 << 8 | 4 << 10, leaf[0x06] = 2;  // and "ab" by the text from byte 2 on
+  const std::string both = map_of(leaf, std::string_view("x\0yz\0", 5));
+  CHECK(Charsmap(both).longest("abc").replacement == "yz");
+  CHECK(Charsmap(both).shortest("abc").replacement == "x");
+  SentencePieceOptions options;
+  options.precompiled_charsmap = both, options.add_dummy_prefix = false, options.types = {PieceType::unknown};
+  NormalizedText normal;
+  SentencePiece(Vocabulary({"<unk>"}), options)
+      .normalize("abac", normal);  // the longest rule, as its normalizer.cc says
+  CHECK(normal.text == "yzxc");
 }
 
 TEST_CASE("components that are not supported are errors that name them", "[tokenizers][errors]") {
