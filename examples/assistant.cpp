@@ -32,7 +32,8 @@ int main(int argc, char** argv) try {
   if (argc < 3) throw bert::Error("usage: assistant ENCODER ANSWERS [INTENTS [ENTITIES]]");
   const bert::Embedder embed(argv[1]);
   const Answers known(argv[2]);
-  const std::vector<std::vector<float>> meanings = embed(known.questions);
+  bert::SearchIndex meanings(embed.dimension());
+  for (const std::vector<float>& meaning : embed(known.questions)) meanings.add(meaning);
   std::optional<bert::Classifier> intents;
   std::optional<bert::Tagger> names;
   if (argc > 3) intents.emplace(argv[3]);
@@ -44,7 +45,7 @@ int main(int argc, char** argv) try {
     if (names)
       for (const bert::Entity& entity : (*names)(said, bert::Aggregation::first))
         std::printf("[%s: %s]\n", entity.label.c_str(), entity.word.c_str());
-    const bert::SearchHit nearest = embed.search(meanings, embed(said), 1)[0];
+    const bert::SearchHit nearest = meanings(embed(said), 1)[0];
     const char* const answer = nearest.score < 0.4f ? "I do not know that." : known.answers[nearest.corpus_id].c_str();
     std::printf("%s\n", answer);
     std::fflush(stdout);
