@@ -21,9 +21,11 @@ int main(int argc, char** argv) try {
     std::printf("%.4f %s\n", embed.cosine(vectors[0], vectors[i]), sentences[i].c_str());
 
   // Searching is the same, over any number of vectors made beforehand: the nearest ones, best first.
+  bert::SearchIndex index(embed.dimension());
+  for (const std::vector<float>& vector : vectors) index.add(vector);
   const std::string question = "Which sport do kids like?";
   std::printf("nearest to \"%s\"\n", question.c_str());
-  for (const bert::SearchHit& hit : embed.search(vectors, embed(question), 2))
+  for (const bert::SearchHit& hit : index(embed(question), 2))
     std::printf("%.4f %s\n", hit.score, sentences[hit.corpus_id].c_str());
 } catch (const bert::Error& error) {
   std::fprintf(stderr, "error: %s\n", error.what());

@@ -22,4 +22,5 @@
 #include <bert/tasks/next_sentence.h>
 #include <bert/tasks/pseudo_perplexity.h>
 #include <bert/tasks/sampling.h>
+#include <bert/tasks/search.h>
 #include <bert/tasks/tag.h>

@@ -30,6 +30,8 @@ struct SearchFlags {
   std::size_t top_k = 10;
 };
 
+constexpr std::size_t kQueriesAtOnce = 64;  // a block of vectors is read once for all of them
+
 void print_hits(const SearchFlags& flags, const std::string& query, const std::vector<SearchHit>& hits,
                 const std::vector<std::string>& corpus) {
   if (flags.common.json)
@@ -53,19 +55,34 @@ void run_search(const SearchFlags& flags) {
     throw UsageError("the corpus and the queries cannot both be read from stdin or lines: give the queries as texts");
 
   const Embedder embedder(open_model(flags.common), flags.embedding.options());
-  Session session(flags.common.threads);
+  Session session(flags.common.threads), searching(flags.common.threads);
   Progress progress(flags.common);
   std::vector<std::string> corpus;
-  std::vector<std::vector<float>> vectors;
+  SearchIndex index(embedder.dimension(), embedder.kernels());
   embed_stream(embedder, session, corpus_lines, [&](const std::string& text, TensorView<const float, 2> states) {
     corpus.push_back(text);
-    vectors.push_back(embedder.pooled(states));
+    index.add(embedder.pooled(states));
     progress.step();
   });
-  embed_stream(embedder, session, queries, [&](const std::string& query, TensorView<const float, 2> states) {
-    print_hits(flags, query, embedder.search(vectors, embedder.pooled(states), flags.top_k), corpus);
-    progress.step();
-  });
+  std::vector<std::string> asked;
+  std::vector<std::vector<float>> vectors;
+  const auto look = [&] {
+    if (asked.empty()) return;
+    const auto hits = index(searching, vectors, flags.top_k);
+    for (std::size_t i = 0; i < hits.size(); ++i) print_hits(flags, asked[i], hits[i], corpus);
+    asked.clear(), vectors.clear();
+  };
+  try {
+    embed_stream(embedder, session, queries, [&](const std::string& query, TensorView<const float, 2> states) {
+      asked.push_back(query), vectors.push_back(embedder.pooled(states));
+      if (asked.size() == kQueriesAtOnce) look();
+      progress.step();
+    });
+  } catch (const Error&) {
+    look();  // those before
+    throw;
+  }
+  look();
 }
 
 }  // namespace

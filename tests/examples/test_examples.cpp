@@ -79,8 +79,49 @@ TEST_CASE("building_blocks computes what Eigen computes", "[examples]") {
   }
 }
 
+TEST_CASE("classify and tag show what the command line's program says", "[examples]") {
+  const auto folder = [](const char* name) { return (source_dir() / "tests/golden/pipelines" / name).string(); };
+  const std::string text = "The quick brown fox, jumps over 3 dogs.";
+  const RunResult classes = run({"classify", folder("classify"), text});
+  CHECK(classes.err == "");
+  const auto best = one_json({"classify", "--model", folder("classify"), "--top-k", "3", "--json", text});
+  const std::vector<std::string> out = lines(classes.out);
+  REQUIRE(out.size() == 1 + best.size());
+  CHECK(out[0] == text);
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    CHECK(out[i + 1].find(best[i]["label"].get<std::string>()) == 10);
+    CHECK(std::fabs(number_at(out[i + 1], 2) - best[i]["score"].get<double>()) < 1e-4);
+  }
+  const RunResult tags = run({"tag", folder("tag"), text});
+  CHECK(tags.err == "");
+  CHECK(lines(tags.out).size() >= 1);
+  const RunResult answers = run({"answer", folder("answer"), "Who jumps?", text});
+  CHECK(answers.err == "");
+  for (const std::string& line : lines(answers.out)) CHECK(text.find(line.substr(line.rfind("  ") + 2)) != text.npos);
+  CHECK(lines(answers.out).size() == 3);
+}
+
+TEST_CASE("the assistant answers what was asked in other words, and says what it does not know", "[examples][minilm]") {
+  const RunResult result = run({"assistant", minilm_file().string(), (source_dir() / "examples/assistant.tsv").string(),
+                                (source_dir() / "tests/golden/pipelines/classify").string(),
+                                (source_dir() / "tests/golden/pipelines/tag").string()},
+                               {}, "Do I have to buy a GPU?\nwhat is the price\n\nWho won the match yesterday?\n");
+  CHECK(result.err == "");
+  std::vector<std::string> said, intents;
+  for (const std::string& line : lines(result.out))
+    if (line.find("[intent: ") == 0)
+      intents.push_back(line);
+    else if (line[0] != '[')
+      said.push_back(line);
+  CHECK(intents.size() == 3);
+  REQUIRE(said.size() == 3);
+  CHECK(said[0] == "No. It runs on the processor alone.");
+  CHECK(said[1] == "Nothing. It is free software under the Apache licence.");
+  CHECK(said[2] == "I do not know that.");
+}
+
 TEST_CASE("examples say what went wrong with a model that is not there", "[examples]") {
-  for (const char* program : {"next_sentence", "embed", "autocomplete"}) {
+  for (const char* program : {"next_sentence", "embed", "autocomplete", "classify", "tag", "answer", "generate"}) {
     const RunResult result = run({program, "no-such-model.safetensors"});
     check_failed(result, 1, {"no-such-model.safetensors"});
     CHECK(result.out == "");

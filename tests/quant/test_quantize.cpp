@@ -199,3 +199,19 @@ TEST_CASE("weights that are not finite cannot become 8-bit", "[quant][bad]") {
   CHECK(holds(error_of([&] { quantize_model(source, folder / "out", {}); })));
   CHECK(folder.names().size() == 2);
 }
+
+TEST_CASE("XLNet is calibrated, its products without biases and stored the other way round too",
+          "[quant][int8][xlnet]") {
+  const Checkpoint source = Checkpoint::open(Golden("xlnet").folder);
+  EncoderModel<float> model(source, xlnet_family);
+  WeightReader reader(source);
+  model.turn_stored(reader);
+  const std::vector<PackedBatch> text{batch_of(Golden("xlnet").inputs)};
+  Calibration calibration(model, reader, text, 1);
+  std::vector<QuantizedLayer> layers = calibration.quantize(true);
+  REQUIRE(layers.size() == 3);
+  const Cosine all = calibration.choose(layers, {.mean = 0, .worst = 0});
+  CHECK(all.mean > 0.98);  // weights read the wrong way round: below 0.5
+  for (const QuantizedLayer& layer : layers)
+    for (const QuantizedProduct& product : layer) CHECK_FALSE(product.keep_float);
+}

@@ -79,6 +79,10 @@ class EncoderModel {
   /// The linear layers of layers()[i] by the names of their tensors: query, key and value, which are one product; then
   /// attention output, intermediate and output. These are what int8 quantises.
   std::array<std::vector<std::string>, 4> linear_names(std::size_t i) const;
+  /// Whether the linear layers of product 0 to 3 have a bias, and which of them the checkpoint stores as [K, N]: for
+  /// who reads their tensors.
+  bool has_bias(std::size_t product) const { return family_->relative.empty() || product >= 2; }
+  void turn_stored(WeightReader& reader) const;
 
   /// Activations of one forward pass, laid out over an arena.
   struct Activations {

@@ -16,6 +16,7 @@ EncoderModel<T>::EncoderModel(WeightReader& reader, const EncoderFamily& family,
       config_(family.read_config(reader.checkpoint().config())),
       precision_(precision_of(reader.checkpoint(), precision, std::is_same_v<T, float>)) {
   load_embeddings(reader, tied_words, kernels);
+  turn_stored(reader);
   std::optional<Probe> probe;
   if constexpr (std::is_same_v<T, float>)
     if (precision_ == Precision::int8 && !holds_int8(reader.checkpoint()))
@@ -69,12 +70,18 @@ std::array<std::vector<std::string>, 4> EncoderModel<T>::linear_names(std::size_
 }
 
 template <class T>
+void EncoderModel<T>::turn_stored(WeightReader& reader) const {
+  for (std::size_t i = 0; i < config_.num_hidden_layers && !family_->relative.empty(); ++i) {
+    const auto names = linear_names(i);
+    for (const std::string& name : names[0]) reader.transpose(name + ".weight");
+  }
+}
+
+template <class T>
 RelativeAttention<T> EncoderModel<T>::load_relative(WeightReader& reader, std::size_t i,
                                                     const KernelTable<T>& kernels) const {
   const std::size_t hidden = config_.hidden_size, heads = config_.num_attention_heads, size = hidden / heads;
   const auto name = [&](std::string_view part) { return concat(layer_prefix(i), family_->relative, part); };
-  for (std::string_view part : {family_->query, family_->key, family_->value})
-    reader.transpose(concat(layer_prefix(i), part, ".weight"));
   reader.transpose(name("r.weight"));
   RelativeAttention<T> relative;
   relative.distances = i > 0 ? layers_[0].relative.distances
@@ -105,15 +112,14 @@ void EncoderModel<T>::load_layer(WeightReader& reader, std::size_t i, const Kern
   layer.attention_norm = norm(family_->attention_norm);
   layer.feed_forward.activation = activation_by_name(config_.hidden_act);
   layer.output_norm = norm(family_->output_norm);
-  const bool relative = !family_->relative.empty();
-  if (relative) layer.relative = load_relative(reader, i, kernels);
+  if (!family_->relative.empty()) layer.relative = load_relative(reader, i, kernels);
 
   const auto load_products = [&](Precision precision, const std::array<std::vector<float>, 4>& input_sizes) {
     const auto names = linear_names(i);
     const std::size_t rows[] = {hidden, hidden, intermediate, hidden}, k[] = {hidden, hidden, hidden, intermediate};
     for (std::size_t p = 0; p < 4; ++p)
       *layer.products()[p] = load_any_linear(reader, names[p], std::vector<std::size_t>(names[p].size(), rows[p]), k[p],
-                                             kernels, precision, input_sizes[p], !relative || p >= 2);
+                                             kernels, precision, input_sizes[p], has_bias(p));
   };
   if constexpr (std::is_same_v<T, float>)
     if (probe) {

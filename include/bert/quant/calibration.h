@@ -41,7 +41,7 @@ class Calibration {
   Cosine choose(std::vector<QuantizedLayer>& layers, Cosine wanted);
 
  private:
-  QuantizedProduct best(const std::vector<std::string>& names, const AnyLinear<float>& exact,
+  QuantizedProduct best(const std::vector<std::string>& names, bool bias, const AnyLinear<float>& exact,
                         TensorView<const float, 2> x, std::span<const float> sizes, bool search);
   /// The mean token state of each sequence of the text's first batches.
   std::vector<std::vector<float>> vectors(std::size_t batches);
@@ -83,15 +83,15 @@ BERT_INLINE std::vector<QuantizedLayer> Calibration::quantize(bool search) {
     const std::size_t i = model_.layer_of(run);
     for (std::size_t p = 0; p < 4; ++p)
       if (layers[i][p].names.empty())  // layers that share weights: by what the first of them reads
-        layers[i][p] = best(model_.linear_names(i)[p], *model_.layers()[i].products()[p], inputs(first, run)[p],
-                            sizes[i][p], search);
+        layers[i][p] = best(model_.linear_names(i)[p], model_.has_bias(p), *model_.layers()[i].products()[p],
+                            inputs(first, run)[p], sizes[i][p], search);
   }
   return layers;
 }
 
-BERT_INLINE QuantizedProduct Calibration::best(const std::vector<std::string>& names, const AnyLinear<float>& exact,
-                                               TensorView<const float, 2> x, std::span<const float> sizes,
-                                               bool search) {
+BERT_INLINE QuantizedProduct Calibration::best(const std::vector<std::string>& names, bool bias,
+                                               const AnyLinear<float>& exact, TensorView<const float, 2> x,
+                                               std::span<const float> sizes, bool search) {
   const std::vector<std::size_t> rows(names.size(), exact.n() / names.size());
   const auto with = [&](int eighths) {
     return QuantizedProduct{quantized_product(reader_, names, rows, sizes, model_.kernels(), eighths), names};
@@ -104,7 +104,7 @@ BERT_INLINE QuantizedProduct Calibration::best(const std::vector<std::string>& n
   double least = 0;
   for (const int eighths : {smoothing_half, 5}) {
     QuantizedProduct product = with(eighths);
-    const Int8Linear linear = int8_linear(reader_, names, product, model_.kernels());
+    const Int8Linear linear = int8_linear(reader_, names, product, model_.kernels(), bias);
     Arena counting;
     Int8Rows(counting, x.rows(), x.columns());
     Arena arena(session_.workspace.reserve(counting.bytes()));
@@ -128,7 +128,7 @@ BERT_INLINE Cosine Calibration::choose(std::vector<QuantizedLayer>& layers, Cosi
   std::size_t weights = 0, in_float = 0;
   for (std::size_t i = 0; i < layers.size(); ++i)
     for (std::size_t p = 0; p < 4; ++p) {
-      others.push_back(int8_linear(reader_, layers[i][p].names, layers[i][p], model_.kernels()));
+      others.push_back(int8_linear(reader_, layers[i][p].names, layers[i][p], model_.kernels(), model_.has_bias(p)));
       products.emplace_back(model_.layers()[i].products()[p], &layers[i][p]);
       weights += layers[i][p].size();
     }

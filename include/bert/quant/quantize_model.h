@@ -95,6 +95,7 @@ BERT_INLINE QuantizeReport quantize_model(const Checkpoint& source, const std::f
   EncoderModel<float> model(source, encoder_family_of(source), kernels,
                             Precision::fp32);  // says what is missing or does not fit
   WeightReader reader(source);
+  model.turn_stored(reader);
   const BertConfig& config = model.config();
   std::vector<PackedBatch> text = detail::pack_texts(source, calibration, config.window(), options.max_tokens);
   QuantizeReport report;

@@ -1,7 +1,8 @@
-// Embedder: texts to vectors, and cosine search over them (Reimers and Gurevych 2019).
+// Embedder: texts to vectors (Reimers and Gurevych 2019); search over them is in search.h.
 //
 // Pooling and normalisation follow what the model's folder says (sentence-transformers), else mean and unit length.
 #pragma once
+#include <bert/tasks/search.h>
 #include <bert/tasks/text_model.h>
 
 #include <utility>
@@ -16,11 +17,6 @@ struct EmbedOptions {
   std::optional<std::size_t> layer;  ///< hidden state of this layer, 0 the embeddings' output; empty: the last
 };
 
-struct SearchHit {
-  std::size_t corpus_id;
-  float score;  ///< cosine
-};
-
 class Embedder {
  public:
   explicit Embedder(const std::filesystem::path& model, const TaskOptions& options = {}, EmbedOptions embed = {});
@@ -30,6 +26,7 @@ class Embedder {
   std::size_t dimension() const {
     return embed_.truncate_dim ? embed_.truncate_dim : model_->model->config().hidden_size;
   }
+  const KernelTable<float>& kernels() const { return model_->kernels(); }
   /// Longest text in tokens: the model's window, or the folder's smaller max_seq_length.
   std::size_t window() const { return model_->checkpoint.pooling().max_seq_length.value_or(0); }
 
@@ -50,10 +47,6 @@ class Embedder {
 
   /// Cosine of two vectors of equal size.
   float cosine(std::span<const float> a, std::span<const float> b) const;
-  /// The `top_k` vectors of the corpus nearest to the query by cosine, best first; ties go to the smaller id. Exact.
-  std::vector<SearchHit> search(std::span<const std::vector<float>> corpus, std::span<const float> query,
-                                std::size_t top_k = 10) const;
-
  private:
   static PoolingMode mode_by_name(const std::string& name);
 
@@ -137,18 +130,6 @@ BERT_INLINE float Embedder::cosine(std::span<const float> a, std::span<const flo
   };
   const float norms = std::sqrt(dot(a, a)) * std::sqrt(dot(b, b));
   return dot(a, b) / (norms > 1e-12f ? norms : 1e-12f);
-}
-
-BERT_INLINE std::vector<SearchHit> Embedder::search(std::span<const std::vector<float>> corpus,
-                                                    std::span<const float> query, std::size_t top_k) const {
-  std::vector<SearchHit> hits;
-  for (std::size_t i = 0; i < corpus.size(); ++i) hits.push_back({i, cosine(corpus[i], query)});
-  const auto end = hits.begin() + static_cast<std::ptrdiff_t>(std::min(top_k, hits.size()));
-  std::partial_sort(hits.begin(), end, hits.end(), [](const SearchHit& a, const SearchHit& b) {
-    return a.score != b.score ? a.score > b.score : a.corpus_id < b.corpus_id;
-  });
-  hits.erase(end, hits.end());
-  return hits;
 }
 
 BERT_INLINE PoolingMode Embedder::mode_by_name(const std::string& name) {
