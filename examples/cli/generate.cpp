@@ -57,8 +57,9 @@ std::vector<MethodFlag> method_flags(const GenerateFlags& flags) {
 
 void check_masked_flags(const GenerateFlags& flags) {
   if (flags.num_beams || !flags.stop.empty())
-    throw UsageError(concat(flags.num_beams ? "--num-beams" : "--stop",
-                            " goes with models that continue a text (GPT-2, Llama, XLNet), not with one that fills masks"));
+    throw UsageError(
+        concat(flags.num_beams ? "--num-beams" : "--stop",
+               " goes with models that continue a text (GPT-2, Llama, XLNet), not with one that fills masks"));
   for (const auto& [name, methods] : method_flags(flags)) {
     std::string all;
     for (const std::string_view method : methods) all += concat(all.empty() ? "" : " or ", method);

@@ -73,6 +73,12 @@ inline const char* const golden_names[] = {
     "roberta-mlm", "roberta-seqcls", "distilbert-mlm", "electra-mlm", "electra-discriminator", "albert",
     "gpt2",        "llama",          "xlnet"};
 
+/// How far a tensor of a float model may be from float64, relative to its largest value. XLNet's random layers have
+/// scores up to 90 that decide between words: its probabilities in float32 are 2.5e-5 away here, PyTorch's own 2.1e-5.
+inline double golden_bound(std::string_view model, std::string_view tensor) {
+  return model == "xlnet" && tensor.starts_with("attentions.") ? 3e-5 : 2e-5;
+}
+
 inline bert::PackedBatch batch_of(const std::vector<Sequence>& sequences) {
   bert::PackedBatch batch;
   for (const Sequence& sequence : sequences) batch.add(sequence.ids, sequence.types);

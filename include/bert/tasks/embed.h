@@ -47,6 +47,7 @@ class Embedder {
 
   /// Cosine of two vectors of equal size.
   float cosine(std::span<const float> a, std::span<const float> b) const;
+
  private:
   static PoolingMode mode_by_name(const std::string& name);
 
