@@ -17,6 +17,7 @@ struct Answers {
 
   explicit Answers(const std::string& path) {
     std::ifstream in(path);
+    if (!in) throw bert::Error("cannot open \"" + path + "\"");
     for (std::string line; std::getline(in, line);) {
       const std::size_t tab = line.find('\t');
       if (tab == line.npos) throw bert::Error("\"" + path + "\" has a line without a tab: " + line);
@@ -39,17 +40,20 @@ int main(int argc, char** argv) try {
   if (argc > 3) intents.emplace(argv[3]);
   if (argc > 4) names.emplace(argv[4]);
 
-  for (std::string said; std::getline(std::cin, said);) {
-    if (said.empty()) continue;
-    if (intents) std::printf("[intent: %s]\n", (*intents)(said)[0].label.c_str());
-    if (names)
-      for (const bert::Entity& entity : (*names)(said, bert::Aggregation::first))
-        std::printf("[%s: %s]\n", entity.label.c_str(), entity.word.c_str());
-    const bert::SearchHit nearest = meanings(embed(said), 1)[0];
-    const char* const answer = nearest.score < 0.4f ? "I do not know that." : known.answers[nearest.corpus_id].c_str();
-    std::printf("%s\n", answer);
-    std::fflush(stdout);
-  }
+  for (std::string said; std::getline(std::cin, said);) try {
+      if (said.empty()) continue;
+      if (intents) std::printf("[intent: %s]\n", (*intents)(said)[0].label.c_str());
+      if (names)
+        for (const bert::Entity& entity : (*names)(said, bert::Aggregation::first))
+          std::printf("[%s: %s]\n", entity.label.c_str(), entity.word.c_str());
+      const bert::SearchHit nearest = meanings(embed(said), 1)[0];
+      const char* const answer =
+          nearest.score < 0.4f ? "I do not know that." : known.answers[nearest.corpus_id].c_str();
+      std::printf("%s\n", answer);
+      std::fflush(stdout);
+    } catch (const bert::Error& error) {
+      std::fprintf(stderr, "error: %s\n", error.what());  // of this line: a blank or a very long one
+    }
 } catch (const bert::Error& error) {
   std::fprintf(stderr, "error: %s\n", error.what());
   return 1;

@@ -13,6 +13,7 @@ int main(int argc, char** argv) try {
   std::printf("%s", prompt.c_str());
   std::size_t shown = 0;
   const auto watch = [&](std::size_t, const std::string& continuation) {
+    if (continuation.size() <= shown) return;
     std::printf("%s", continuation.c_str() + shown);
     std::fflush(stdout);
     shown = continuation.size();

@@ -198,7 +198,6 @@ def canonical_name(name, model_type):
         return None
     name = re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name)
     name = re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name)
-    name = re.sub(r"rel_attn\.[qkvor]$", r"\g<0>.weight", name)
     prefix, parts = BASE_MODEL.get(model_type, ("", ()))
     return prefix + name if name.startswith(parts) and parts else name
 
@@ -211,8 +210,6 @@ def canonical_tensors(tensors, config):
             raise ConversionError(f"two tensors are named {new} once old names are brought up to date")
         if new is not None:
             renamed[new] = tensor
-            if new.endswith(".weight") and not name.endswith((".weight", ".gamma")) and len(tensor.shape) == 3:  # [H, A, D]
-                tensor.shape = [tensor.shape[0], tensor.shape[1] * tensor.shape[2]]
     if config.get("tie_word_embeddings", model_type != "llama") is not False:  # the decoder's copies of what it is tied to
         for copy, original in TIED.get(model_type, {}).items():
             if copy in renamed and original not in renamed:

@@ -24,6 +24,15 @@ inline void add_to_row(float* x, const float* y, std::size_t count, float factor
   }
 }
 
+/// to [rows, N] <- (q + bias) packed^T, `to` laid out as multiply_strip's c.
+inline void multiply_biased(const RelativeAttentionArgs<float>& args, std::size_t row, std::size_t rows,
+                            const float* bias, float* queries, const float* packed, float* to, std::size_t to_stride,
+                            std::size_t to_block, std::size_t n) {
+  const std::size_t size = args.head_size;
+  pack_queries(args.q + row * args.stride, args.stride, rows, size, 1.0f, queries, bias);
+  multiply_strip(queries, rows, packed, size, size, to, to_stride, to_block, n, true);
+}
+
 inline void relative_attention(const RelativeAttentionArgs<float>& args) {
   const std::size_t length = args.length, keys = args.keys, size = args.head_size;
   const std::size_t strips = (length + gemm_rows - 1) / gemm_rows, columns = distance_columns(length);
@@ -37,25 +46,19 @@ inline void relative_attention(const RelativeAttentionArgs<float>& args) {
 
   for (std::size_t strip = 0; strip < strips; ++strip) {
     const std::size_t row = length * strip / strips, end = length * (strip + 1) / strips, rows = end - row;
-    const float* q = args.q + row * args.stride;
     float* out = args.out + row * args.out_stride;
     float inverse[gemm_rows];
-    const auto multiply = [&](const float* bias, const float* packed, float* to, std::size_t stride, std::size_t block,
-                              std::size_t n) {  // (q + bias) packed^T
-      pack_queries(q, args.stride, rows, size, 1.0f, queries, bias);
-      multiply_strip(queries, rows, packed, size, size, to, stride, block, n, true);
-    };
-    multiply(args.content_bias, packed_keys, scores, k_block, strip_block, keys);
+    multiply_biased(args, row, rows, args.content_bias, queries, packed_keys, scores, k_block, strip_block, keys);
     if (args.types) {
-      multiply(args.segment_bias, args.segments, extra, columns, k_block, 2);
+      multiply_biased(args, row, rows, args.segment_bias, queries, args.segments, extra, columns, k_block, 2);
       for (std::size_t r = 0; r < rows; ++r)
         for (std::size_t j = 0; j < keys; ++j)
           scores[j / k_block * strip_block + r * k_block + j % k_block] +=
               extra[r * columns + (args.types[j] != args.types[row + r] ? 1 : 0)];
     }
     const std::size_t first = (args.longest + 1 - end) / panel_width * panel_width;  // the last query's first distance
-    multiply(args.position_bias, args.positions + first * size, extra, columns, k_block,
-             args.longest - row + keys - first);
+    multiply_biased(args, row, rows, args.position_bias, queries, args.positions + first * size, extra, columns,
+                    k_block, args.longest - row + keys - first);
     for (std::size_t r = 0; r < rows; ++r)
       add_to_row(scores + r * k_block, extra + r * columns + (args.longest - row - r - first), keys, args.scale);
     for (std::size_t r = 0; r < rows; ++r) {

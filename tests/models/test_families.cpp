@@ -149,6 +149,8 @@ TEST_CASE("sizes that a family cannot have are errors", "[models][config]") {
   CHECK(
       holds(said("roberta-mlm", R"("pad_token_id": 1)", R"("pad_token_id": 97)"), "pad_token_id 97 leaves none of 98"));
   CHECK(holds(said("xlnet", R"("attn_type": "bi")", R"("attn_type": "uni")"), R"(attn_type is "uni"; only "bi")"));
+  CHECK(holds(said("xlnet", R"("summary_type": "last")", R"("summary_type": null)"), "summary_type is null"));
+  CHECK(holds(said("xlnet", "XLNetLMHeadModel", "XLNetForQuestionAnswering"), "XLNetForQuestionAnsweringSimple is"));
   CHECK(holds(said("xlnet", R"("clamp_len": -1)", R"("clamp_len": 8)"), "clamp_len limits distances"));
   CHECK(holds(said("xlnet", R"("d_head": 12)", R"("d_head": 16)"), "d_head is 16, of d_model 48 with 4 heads"));
   CHECK(holds(said("distilbert-mlm", R"("n_heads": 4)", R"("n_heads": 5)"), "dim 48 is not divisible by n_heads 5"));

@@ -6,6 +6,7 @@
 #include <bert/tasks/search.h>
 
 #include <algorithm>
+#include <limits>
 
 using namespace bert;
 using namespace tests;
@@ -100,6 +101,10 @@ TEST_CASE("vectors of another size are errors; an empty index has nothing", "[ta
   CHECK(error_of([&] { index.add(std::vector<float>(size + 1)); }) ==
         "a vector of 25 numbers, in an index of vectors of 24");
   CHECK(error_of([&] { index(std::vector<float>(3)); }) == "a vector of 3 numbers, in an index of vectors of 24");
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  CHECK(error_of([&] { index.add(std::vector<float>(size, nan)); }).find("not finite") != std::string::npos);
+  CHECK(error_of([&] { index(std::vector<float>(size, nan)); }).find("not finite") != std::string::npos);
+  CHECK(index.size() == 0);
   Session session(2);
   CHECK(index(session, {}).empty());
 }

@@ -41,13 +41,7 @@ BERT_INLINE void Checkpoint::open_folder() {
 
   const std::string model_type = config_->get("model_type", "bert");
   for (const SafetensorsFile& file : files_)
-    for (TensorRef tensor : file.tensors()) {
-      const bool bare = !tensor.name.ends_with(".weight");
-      tensor.name = canonical_name(tensor.name, model_type);
-      if (bare && tensor.name.ends_with(".weight") && tensor.shape.size() == 3)
-        tensor.shape = {tensor.shape[0], tensor.shape[1] * tensor.shape[2]};
-      if (!tensor.name.empty()) tensors_.push_back(std::move(tensor));
-    }
+    for (TensorRef& tensor : canonical_tensors(file.tensors(), model_type)) tensors_.push_back(std::move(tensor));
   sort_by_name(tensors_);
   for (std::size_t i = 1; i < tensors_.size(); ++i)
     if (tensors_[i].name == tensors_[i - 1].name) fail("\"", path_.string(), "\" holds ", tensors_[i].name, " twice");

@@ -5,6 +5,7 @@
 #pragma once
 #include <bert/io/base64.h>
 #include <bert/io/config.h>
+#include <bert/io/names.h>
 #include <bert/io/safetensors.h>
 
 namespace bert::inline BERT_ABI {
@@ -129,9 +130,9 @@ BERT_INLINE Checkpoint Checkpoint::open_file(const std::filesystem::path& path) 
     fail("\"", path.string(),
          "\" is not a converted model: convert its folder with tools/convert_weights.py, or give the folder itself");
   if (format != "1") fail("\"", path.string(), "\" has bert.format ", format, ", this program reads 1");
-  checkpoint.tensors_ = file.tensors();
   checkpoint.config_json_ = text("bert.config");
   checkpoint.config_.emplace(checkpoint.config_json_, what("bert.config"));
+  checkpoint.tensors_ = canonical_tensors(file.tensors(), checkpoint.config_->get("model_type", "bert"));
   checkpoint.tokenizer_ = tokenizer_files_of(file);
   checkpoint.provenance_ = text("bert.provenance");
   if (const auto said = file.metadata("bert.pooling")) {

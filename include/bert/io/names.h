@@ -1,15 +1,21 @@
-// A tensor's name in a file -> its name in Hugging Face's current checkpoints, the only names the models ask for.
+// A tensor's name in a file -> its name in Hugging Face's current checkpoints, the only names the models ask for; but
+// XLNet's bare matrices, which they ask for as a layer's weight.
 //
 // A new family is one line in kBaseModels and one or two in kTied; an old spelling that other families share too is one
 // line in kSpellings, and a matrix that is no layer's weight there one in kBareMatrices. tools/convert_weights.py
 // applies the same rules.
 #pragma once
 #include <bert/io/config.h>
+#include <bert/io/safetensors.h>
 
 namespace bert::inline BERT_ABI {
 
 /// Today's name of a tensor; empty for buffers that are to be ignored. `model_type` is config.json's.
 std::string canonical_name(std::string_view name, std::string_view model_type);
+
+/// A file's tensors in the order of today's names, without buffers; the matrices that are saved as [H, A, D] become [H,
+/// A D].
+std::vector<TensorRef> canonical_tensors(std::span<const TensorRef> tensors, std::string_view model_type);
 
 /// Whether a config.json ties the decoder to the word embeddings; what it does not say is its family's habit.
 bool ties_word_embeddings(const ConfigReader& config);
@@ -82,6 +88,19 @@ BERT_INLINE std::string canonical_name(std::string_view name, std::string_view m
     for (std::string_view part : parts)
       if (family == model_type && !part.empty() && name.starts_with(part)) return concat(prefix, result);
   return result;
+}
+
+BERT_INLINE std::vector<TensorRef> canonical_tensors(std::span<const TensorRef> tensors, std::string_view model_type) {
+  std::vector<TensorRef> all;
+  for (TensorRef tensor : tensors) {
+    const bool bare = !tensor.name.ends_with(".weight") && !tensor.name.ends_with(".gamma");
+    tensor.name = canonical_name(tensor.name, model_type);
+    if (bare && tensor.name.ends_with(".weight") && tensor.shape.size() == 3)
+      tensor.shape = {tensor.shape[0], tensor.shape[1] * tensor.shape[2]};
+    if (!tensor.name.empty()) all.push_back(std::move(tensor));
+  }
+  sort_by_name(all);
+  return all;
 }
 
 }  // namespace bert::inline BERT_ABI

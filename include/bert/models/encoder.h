@@ -1,6 +1,6 @@
 // EncoderModel: the embeddings, layers and pooler of BERT (Devlin et al. 2019;
-// transformers/models/bert/modeling_bert.py) and of its kin, RoBERTa, DistilBERT, ELECTRA and ALBERT, which differ from
-// it in little.
+// transformers/models/bert/modeling_bert.py) and of its kin, RoBERTa, DistilBERT, ELECTRA, ALBERT and XLNet, which
+// differ from it in little, the last in what its attention sees.
 //
 // What a family does differently stands in an EncoderFamily: what its tensors are called, how its config is read.
 // encoder_weights.h says which tensor becomes which field.

@@ -60,7 +60,14 @@ BERT_INLINE BertConfig xlnet_config(const ConfigReader& config) {
                                          .hidden_act = "ff_activation"},
                                         defaults);
   const auto refuse = [&](const auto&... parts) { fail(config.what(), ": ", parts...); };
+  for (const std::string& architecture : c.architectures)
+    if (architecture == "XLNetForQuestionAnswering")
+      refuse(
+          "XLNetForQuestionAnswering, whose answers come of a beam, is not supported; "
+          "XLNetForQuestionAnsweringSimple is");
   const auto only = [&](std::string_view key, const std::string& wanted) {
+    if (const Json* said = config.json().find(key); said && said->is(Json::Kind::null))
+      refuse(key, " is null; only \"", wanted, "\" is supported");
     if (const std::string given = config.get(key, wanted); given != wanted)
       refuse(key, " is \"", given, "\"; only \"", wanted, "\" is supported");
   };

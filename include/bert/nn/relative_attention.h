@@ -24,7 +24,7 @@ struct RelativeAttention {
   std::shared_ptr<const Tensor<T, 2>> distances;  // distance_table(W, H), of all layers
   PackedMatrix<T> keys;                           // [H, H]: of a distance
   Tensor<T, 2> biases;    // [3, H]: of contents, positions and segments (r_w_bias, r_r_bias, r_s_bias)
-  Tensor<T, 2> segments;  // [A, panel * D]: each head's two keys, of its own segment and of others, packed
+  Tensor<T, 2> segments;  // [A, max(panel, 2) * D]: each head's keys of its own segment and of others, packed
 
   bool empty() const { return keys.empty(); }
 

@@ -102,7 +102,8 @@ BERT_INLINE std::vector<Encoding> Answerer::windows(std::string_view question, s
 BERT_INLINE float Answerer::look(const Encoding& window, const CodePoints& context, TensorView<const float, 2> logits,
                                  const AnswerOptions& options, std::vector<Answer>& answers) const {
   const auto [begin, end] = second_text(window);
-  std::vector<float> starts{logits(0, 0)}, ends{logits(0, 1)};  // of [CLS], then of the context's tokens
+  const std::size_t cls = model_->model->has_targets() ? window.ids.size() - 1 : 0;  // XLNet's is the last token
+  std::vector<float> starts{logits(cls, 0)}, ends{logits(cls, 1)};  // of [CLS], then of the context's tokens
   for (std::size_t t = begin; t < end; ++t) starts.push_back(logits(t, 0)), ends.push_back(logits(t, 1));
   for (std::vector<float>* each : {&starts, &ends}) model_->kernels().softmax({each->data(), each->size(), nullptr});
 

@@ -12,6 +12,7 @@ struct BeamOptions {
   std::size_t max_new_tokens = 40;
   float length_penalty = 1;  // a text's log probability is divided by (its new tokens)^penalty: 0, 0.5, 1 or 2
   std::vector<std::int32_t> ends = {};  // ids that end a text
+  std::size_t vocabulary = 0;           // ids from here on are not taken: the tokenizer has no such; 0: all are
 };
 
 /// The new ids after `prompt`, an ending one included, and their log probability over length^penalty. Of equal scores
@@ -52,9 +53,9 @@ inline float length_factor(std::size_t length, float penalty) {
   fail("length_penalty is ", penalty, ": give 0, 0.5, 1 or 2");
 }
 
-/// The `count` best ways on from all beams.
+/// The `count` best ways on from all beams, by ids below `ids`.
 inline std::vector<BeamStep> best_steps(const KernelTable<float>& kernels, std::span<const Beam> beams,
-                                        TensorView<const float, 2> logits, std::size_t count) {
+                                        TensorView<const float, 2> logits, std::size_t ids, std::size_t count) {
   std::vector<BeamStep> all;
   const auto better = [](const BeamStep& a, const BeamStep& b) {
     return a.sum != b.sum ? a.sum > b.sum : a.beam != b.beam ? a.beam < b.beam : a.id < b.id;
@@ -64,9 +65,9 @@ inline std::vector<BeamStep> best_steps(const KernelTable<float>& kernels, std::
     float log_sum = 0;
     kernels.softmax({row.data(), row.size(), &log_sum});
     const std::size_t first = all.size();
-    for (std::size_t id = 0; id < row.size(); ++id)
+    for (std::size_t id = 0; id < std::min(ids, row.size()); ++id)
       all.push_back({b, static_cast<std::int32_t>(id), beams[b].sum + (logits(b, id) - log_sum)});
-    const std::size_t most = std::min(count, row.size());
+    const std::size_t most = std::min(count, all.size() - first);
     const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
     std::partial_sort(begin, begin + static_cast<std::ptrdiff_t>(most), all.end(), better);
     all.resize(first + most);
@@ -103,6 +104,7 @@ BERT_INLINE BeamResult beam_search(CausalSteps& steps, const ModelConfig& config
     std::vector<GrowingSequence*> sequences;
     for (detail::Beam& beam : beams) sequences.push_back(&beam.sequence);
     const auto best = detail::best_steps(kernels, beams, steps.next(sequences),
+                                         options.vocabulary ? options.vocabulary : config.vocab_size,
                                          options.beams * std::max<std::size_t>(2, 1 + options.ends.size()));
     std::vector<detail::BeamStep> kept;
     for (std::size_t rank = 0; rank < best.size() && kept.size() < options.beams; ++rank) {

@@ -19,7 +19,8 @@ class CausalSteps {
   /// Borrows both. Throws Error for a model that is neither causal nor has targets, or has no language-model head.
   CausalSteps(const Model<float>& model, Session& session);
 
-  /// A sequence of these ids with room for `capacity` tokens; error when that is beyond the window.
+  /// A sequence of these ids with room for `capacity` tokens; error when that is beyond a causal
+  /// model's window; one with targets says so in next().
   GrowingSequence start(std::span<const std::int32_t> ids, std::size_t capacity) const;
 
   /// Another sequence that has come as far as this one.

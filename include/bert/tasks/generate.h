@@ -142,6 +142,7 @@ BERT_INLINE void Generator::write(CausalSteps& steps, std::span<Text> texts, con
                                   const Watch& watch) const {
   Sampler sampler(options.sampling, model_->kernels());
   const Philox philox(options.seed);
+  const std::size_t known = std::min(model_->model->config().vocab_size, model_->tokenizer.vocab_size());
   for (std::uint32_t step = 0;; ++step) {
     std::vector<GrowingSequence*> sequences;
     std::vector<std::size_t> which;
@@ -152,7 +153,7 @@ BERT_INLINE void Generator::write(CausalSteps& steps, std::span<Text> texts, con
     for (std::size_t row = 0; row < which.size(); ++row) {
       Text& text = texts[which[row]];
       RandomStream random(philox, step, RandomSite::sampling, 0);  // the same whichever texts are beside it
-      text.sequence.ids.push_back(sampler.pick(logits.row_span(row), text.sequence.ids, random));
+      text.sequence.ids.push_back(sampler.pick(logits.row_span(row).first(known), text.sequence.ids, random));
       const bool look =
           watch || !options.stop.empty() || text.sequence.ids.size() == text.most || is_end(text.sequence.ids.back());
       if (!look) continue;
@@ -163,9 +164,11 @@ BERT_INLINE void Generator::write(CausalSteps& steps, std::span<Text> texts, con
 }
 
 BERT_INLINE void Generator::search(CausalSteps& steps, Text& text, const GenerationOptions& options) const {
-  const BeamResult best =
-      beam_search(steps, model_->model->config(), model_->kernels(), text.sequence.ids,
-                  {.beams = options.num_beams, .max_new_tokens = text.most - text.prompt, .ends = ends_});
+  const BeamResult best = beam_search(steps, model_->model->config(), model_->kernels(), text.sequence.ids,
+                                      {.beams = options.num_beams,
+                                       .max_new_tokens = text.most - text.prompt,
+                                       .ends = ends_,
+                                       .vocabulary = model_->tokenizer.vocab_size()});
   text.sequence.ids.insert(text.sequence.ids.end(), best.ids.begin(), best.ids.end());
   text.most = text.sequence.ids.size();  // nothing follows
   update(text, options);

@@ -20,11 +20,12 @@ class SearchIndex {
       : dimension_(dimension), kernels_(&kernels) {}
 
   std::size_t size() const { return size_; }
-  /// Puts a vector [dimension] behind the others. Throws Error for another size.
+  /// Puts a vector [dimension] behind the others. Throws Error for another size and for numbers that are
+  /// not finite.
   void add(std::span<const float> vector);
 
   /// For each query [dimension] its `top_k` nearest vectors, best first; ties go to the smaller id. Neither the other
-  /// queries nor the threads change a bit. Throws Error for a query of another size.
+  /// queries nor the threads change a bit. Errors as add().
   std::vector<std::vector<SearchHit>> operator()(Session& session, std::span<const std::vector<float>> queries,
                                                  std::size_t top_k = 10) const;
   /// Of one query, on one thread.
@@ -33,7 +34,7 @@ class SearchIndex {
  private:
   static constexpr std::size_t block = 256;  // vectors
 
-  /// The vector at unit length; of zeros: zeros.
+  /// The vector at unit length, unless it is shorter than 1e-12.
   void set_unit(std::span<const float> vector, float* out) const;
   void look(std::size_t which, TensorView<const float, 2> queries, TensorView<float, 2> scores, std::size_t top_k,
             std::span<std::vector<SearchHit>> best) const;
@@ -71,6 +72,7 @@ BERT_INLINE void SearchIndex::set_unit(std::span<const float> vector, float* out
   if (vector.size() != dimension_)
     fail("a vector of ", vector.size(), " numbers, in an index of vectors of ", dimension_);
   const float norm = std::sqrt(kernels_->dot(vector.data(), vector.data(), vector.size()));
+  if (!std::isfinite(norm)) fail("a vector in the index or a query holds a number that is not finite");
   const float factor = 1 / (norm > 1e-12f ? norm : 1e-12f);
   for (std::size_t i = 0; i < vector.size(); ++i) out[i] = vector[i] * factor;
 }

@@ -121,9 +121,9 @@ BERT_INLINE void TextModel::require(Head head) const {
 
 BERT_INLINE std::int32_t TextModel::mask_to_fill() const {
   require(Head::words);
-  if (!tokenizer.mask_id()) fail("the tokenizer has no mask token");
   if (model->continues())
     fail('"', checkpoint.path().string(), "\" continues texts (generate): it was not trained to fill masks");
+  if (!tokenizer.mask_id()) fail("the tokenizer has no mask token");
   return *tokenizer.mask_id();
 }
 

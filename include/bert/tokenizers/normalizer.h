@@ -1,8 +1,8 @@
 // BertNormalizer: the first step of a BERT tokenizer. It cleans text, sets Chinese characters apart, strips accents and
 // lowercases, and remembers which code point of the input every byte of the result comes from.
 //
-// Another normaliser (NFKC, SentencePiece's table, Replace ...) is another class with the same append(). ASCII, nearly
-// all of English text, takes one table lookup a byte; the rest goes code point by code point.
+// Other normalisers (NFKC, SentencePiece's table, Replace ...) are steps in normalizer_steps.h. ASCII, nearly all of
+// English text, takes one table lookup a byte; the rest goes code point by code point.
 #pragma once
 #include <bert/core/abi.h>
 

@@ -1,6 +1,6 @@
 // BertPreTokenizer: cuts normalised text into words at white space, and makes every punctuation mark a word of its own.
 //
-// Another pre-tokeniser (byte-level, Metaspace ...) is another function of the same shape.
+// Other pre-tokenisers (byte-level, Metaspace ...) are steps in pre_tokenizer_steps.h.
 #pragma once
 #include <bert/tokenizers/unicode.h>
 
