@@ -112,6 +112,8 @@ class EncoderModel {
   /// `probe`: where 8-bit weights are to be made of floating-point ones, else null.
   void load_layer(WeightReader& reader, std::size_t layer, const KernelTable<T>& kernels, Probe* probe);
   std::string layer_prefix(std::size_t layer) const;
+  /// The state that targets begin with, into the last row of each sequence.
+  void begin_targets(const Team& team, std::span<const std::size_t> offsets, TensorView<T, 2> x) const;
   /// RoBERTa: pad_token_id + 1, … for all but padding tokens, which have position pad_token_id.
   void count_positions(const PackedBatch& batch, std::span<std::int32_t> positions) const;
 
@@ -166,11 +168,7 @@ void EncoderModel<T>::forward(const Team& team, const PackedBatch& batch, const 
 
     embeddings_.forward(part, some(batch.ids), some(batch.type_ids), some(positions), x,
                         buffers.wide.slice_rows(0, tokens).slice_columns(0, config_.table_width()));
-    if (batch.targets) {
-      if (part.rank() == 0)
-        for (std::size_t end : offsets.subspan(1)) std::copy(target_.begin(), target_.end(), x.row(end - first - 1));
-      part.sync();
-    }
+    if (batch.targets) begin_targets(part, offsets, x);
     const TokenKinds kinds{some(batch.type_ids), batch.targets};
     keep(0, x);
     for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) {
@@ -181,6 +179,13 @@ void EncoderModel<T>::forward(const Team& team, const PackedBatch& batch, const 
     }
   });
   if (has_pooler()) pooler_.forward(team, activations.hidden, batch.offsets, activations.first, activations.pooled);
+}
+
+template <class T>
+void EncoderModel<T>::begin_targets(const Team& team, std::span<const std::size_t> offsets, TensorView<T, 2> x) const {
+  if (team.rank() == 0)
+    for (std::size_t end : offsets.subspan(1)) std::copy(target_.begin(), target_.end(), x.row(end - offsets[0] - 1));
+  team.sync();
 }
 
 template <class T>

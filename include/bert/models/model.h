@@ -161,14 +161,20 @@ BERT_INLINE std::string_view name_of(Head head) {
   return "";
 }
 
+namespace detail {
+inline void check_targets(const PackedBatch& batch, bool allowed) {
+  if (!allowed) fail("this model has no targets: it says words where it sees tokens");
+  for (std::size_t b = 0; b < batch.sequences(); ++b)
+    if (batch.length(b) < 2) fail("sequence ", b, " is a target alone: there is nothing to see");
+}
+}  // namespace detail
+
 BERT_INLINE void check_batch(const ModelConfig& config, const PackedBatch& batch, bool targets) {
   if (batch.tokens() == 0) fail("the batch is empty");
-  if (batch.targets && !targets) fail("this model has no targets: it says words where it sees tokens");
-  for (std::size_t b = 0; b < batch.sequences(); ++b) {
+  if (batch.targets) detail::check_targets(batch, targets);
+  for (std::size_t b = 0; b < batch.sequences(); ++b)
     if (batch.length(b) > config.window())
       fail("sequence ", b, " has ", batch.length(b), " tokens, more than the model's window of ", config.window());
-    if (batch.targets && batch.length(b) < 2) fail("sequence ", b, " is a target alone: there is nothing to see");
-  }
   for (std::size_t t = 0; t < batch.tokens(); ++t) {
     const auto inside = [](std::int32_t i, std::size_t size) { return i >= 0 && static_cast<std::size_t>(i) < size; };
     if (!inside(batch.ids[t], config.vocab_size))

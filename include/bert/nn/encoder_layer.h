@@ -41,7 +41,7 @@ struct EncoderLayer {
           layer.relative.empty() ? layer.attention.scratch_size(longest)
                                  : layer.relative.keys.kernels().relative_scratch(longest, layer.attention.head_size());
       scratch = arena.matrix<T>(threads, (space + 15) / 16 * 16);
-      relative = {arena, layer.relative, layer.attention.heads, longest};
+      if (!layer.relative.empty()) relative = {arena, layer.relative, layer.attention.heads, longest};
       if (int8) quantized = Int8Rows(arena, tokens, hidden > intermediate ? hidden : intermediate);
     }
   };

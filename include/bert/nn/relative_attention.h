@@ -34,7 +34,6 @@ struct RelativeAttention {
     TensorView<T, 2> packed;  // [A, packed_size(longest)]
     Buffers() = default;
     Buffers(Arena& arena, const RelativeAttention& layer, std::size_t heads, std::size_t longest) {
-      if (layer.empty()) return;
       keys = arena.matrix<T>(2 * longest, layer.keys.n());
       packed = arena.matrix<T>(heads, layer.packed_size(longest, heads));
     }

@@ -41,7 +41,8 @@ class DecoderSteps {
     bool behind_fuse = false;
   };
   void push(std::size_t step, std::string_view token, DecoderState& state, std::string& text) const;
-  void flush(std::size_t step, DecoderState& state, std::string& text) const;
+  void push_other(std::size_t step, std::string_view token, bool first, DecoderState& state, std::string& text) const;
+  void flush(std::size_t step, DecoderState& state, std::string& text) const;  // what the step holds, if anything
   void push_bytes(std::size_t i, bool all, DecoderState& state, std::string& text) const;
 
   std::vector<Step> steps_;
@@ -119,11 +120,12 @@ inline void replace_all(std::string& text, std::string_view from, std::string_vi
     text.replace(at, from.size(), to);
 }
 
+inline constexpr std::string_view kCleanup[][2] = {
+    {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+    {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+
 /// A WordPiece token behind others, or the first.
 inline std::string word_piece_text(std::string_view token, bool first, const DecoderStep& step) {
-  static constexpr std::string_view kCleanup[][2] = {
-      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
-      {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
   const bool glued = !first && token.starts_with(step.text);
   std::string text = concat(first || glued ? "" : " ", glued ? token.substr(step.text.size()) : token);
   if (step.cleanup)
@@ -144,6 +146,15 @@ BERT_INLINE void DecoderSteps::push(std::size_t i, std::string_view token, Decod
   const Step& step = steps_[i];
   DecoderState::Step& own = state.steps[i];
   const bool first = own.count++ == 0;
+  if (step.kind == Kind::word_piece) return push(i + 1, detail::word_piece_text(token, first, step), state, text);
+  push_other(i, token, first, state, text);
+}
+
+BERT_INLINE void DecoderSteps::push_other(std::size_t i, std::string_view token, bool first, DecoderState& state,
+                                          std::string& text) const {
+  using Kind = DecoderStep::Kind;
+  const Step& step = steps_[i];
+  DecoderState::Step& own = state.steps[i];
   switch (step.kind) {
     case Kind::byte_level:
       own.held += from_byte_characters(token).value_or(std::string(token));
@@ -158,7 +169,7 @@ BERT_INLINE void DecoderSteps::push(std::size_t i, std::string_view token, Decod
       return push(i + 1, out, state, text);
     }
     case Kind::word_piece:
-      return push(i + 1, detail::word_piece_text(token, first, step), state, text);
+      break;  // in push()
     case Kind::replace: {
       std::string out;
       const auto use = [&](std::string_view part, bool is_match) {
@@ -169,7 +180,7 @@ BERT_INLINE void DecoderSteps::push(std::size_t i, std::string_view token, Decod
     }
     case Kind::byte_fallback:
       if (const int byte = detail::byte_of_token(token); byte >= 0) return own.held += static_cast<char>(byte), void();
-      flush(i, state, text);
+      if (!own.held.empty()) flush(i, state, text);
       return push(i + 1, token, state, text);
     case Kind::strip:
       if (!step.behind_fuse) return push(i + 1, detail::without(token, step), state, text);
@@ -193,7 +204,6 @@ BERT_INLINE void DecoderSteps::push_bytes(std::size_t i, bool all, DecoderState&
 
 BERT_INLINE void DecoderSteps::flush(std::size_t i, DecoderState& state, std::string& text) const {
   DecoderState::Step& own = state.steps[i];
-  if (own.held.empty()) return;
   if (steps_[i].kind == DecoderStep::Kind::byte_level) return push_bytes(i, true, state, text);
   if (steps_[i].kind != DecoderStep::Kind::byte_fallback) return;
   const std::string bytes = std::move(own.held);
@@ -205,7 +215,8 @@ BERT_INLINE void DecoderSteps::flush(std::size_t i, DecoderState& state, std::st
 
 BERT_INLINE void DecoderSteps::finish(DecoderState& state, std::string& text) const {
   state.steps.resize(steps_.size());
-  for (std::size_t i = 0; i < steps_.size(); ++i) flush(i, state, text);
+  for (std::size_t i = 0; i < steps_.size(); ++i)
+    if (!state.steps[i].held.empty()) flush(i, state, text);
 }
 
 }  // namespace bert::inline BERT_ABI

@@ -86,6 +86,7 @@ class Tokenizer {
   Encoding encode_text(std::string_view text) const;
   Encoding finish(const Template& parts, Encoding a, Encoding* b, const EncodeOptions& options) const;
   Span trimmed(std::string_view token, Span span, bool first) const;
+  void trim_offsets(Encoding& encoding) const;
 
   TokenizerSpec spec_;
   BertNormalizer normalizer_;
@@ -262,29 +263,37 @@ class Tokenizer::TextEncoder {
   void append_words(std::string_view text) {
     const std::uint32_t* const sources =
         normal_.with_sources ? normal_.sources.data() + (text.data() - normal_.text.data()) : nullptr;
-    if (const auto& steps = tokenizer_.pre_tokenizer_steps_) {
-      words_.assign(text, sources);
-      steps->apply(words_, spare_);
-      source_ = &words_.text;
-      std::size_t begin = 0;
-      for (const std::size_t end : words_.ends) {
-        const std::string_view word(words_.text.text.data() + begin, end - begin);
-        append_word(word);
-        if (last_word_ != word.data()) last_word_ = word.data(), ++word_number_;  // it has no tokens, and counts
-        begin = end;
-      }
-    } else if (!tokenizer_.spec_.byte_level.add_prefix_space || text.starts_with(' ')) {
-      return cut_words(text);
-    } else {
-      prefixed_.text.assign(" ").append(text);
-      if (sources) {
-        prefixed_.sources.assign(1, *sources);
-        prefixed_.sources.insert(prefixed_.sources.end(), sources, sources + text.size());
-      }
-      source_ = &prefixed_;
-      last_word_ = nullptr;
-      cut_words(prefixed_.text);
+    if (tokenizer_.pre_tokenizer_steps_) return append_step_words(text, sources);
+    if (tokenizer_.spec_.byte_level.add_prefix_space && !text.starts_with(' ')) return append_prefixed(text, sources);
+    cut_words(text);
+  }
+
+  /// Cut by the steps of a tokenizer.json.
+  void append_step_words(std::string_view text, const std::uint32_t* sources) {
+    words_.assign(text, sources);
+    tokenizer_.pre_tokenizer_steps_->apply(words_, spare_);
+    source_ = &words_.text;
+    std::size_t begin = 0;
+    for (const std::size_t end : words_.ends) {
+      const std::string_view word(words_.text.text.data() + begin, end - begin);
+      append_word(word);
+      if (last_word_ != word.data()) last_word_ = word.data(), ++word_number_;  // it has no tokens, and counts
+      begin = end;
     }
+    source_ = &normal_;
+    last_word_ = nullptr;
+  }
+
+  /// Cut with a space before it.
+  void append_prefixed(std::string_view text, const std::uint32_t* sources) {
+    prefixed_.text.assign(" ").append(text);
+    if (sources) {
+      prefixed_.sources.assign(1, *sources);
+      prefixed_.sources.insert(prefixed_.sources.end(), sources, sources + text.size());
+    }
+    source_ = &prefixed_;
+    last_word_ = nullptr;
+    cut_words(prefixed_.text);
     source_ = &normal_;
     last_word_ = nullptr;
   }
@@ -363,6 +372,13 @@ BERT_INLINE Encoding Tokenizer::encode_text(std::string_view text) const {
   return out;
 }
 
+BERT_INLINE void Tokenizer::trim_offsets(Encoding& encoding) const {
+  for (std::size_t t = 0; t < encoding.ids.size(); ++t)
+    if (!is_added_[static_cast<std::size_t>(encoding.ids[t])])
+      encoding.offsets[t] = trimmed(id_to_token(encoding.ids[t]), encoding.offsets[t], t == 0);
+  for (Encoding& window : encoding.overflowing) trim_offsets(window);
+}
+
 BERT_INLINE Encoding Tokenizer::finish(const Template& parts, Encoding a, Encoding* b,
                                        const EncodeOptions& options) const {
   const std::size_t special = options.add_special_tokens ? count_special(parts) : 0;
@@ -370,18 +386,9 @@ BERT_INLINE Encoding Tokenizer::finish(const Template& parts, Encoding a, Encodi
   if (options.truncation != Truncation::none && options.max_length > 0 && length > options.max_length) {
     detail::truncate_pair(a, b, special, options);
   }
-  if (model_.is_byte_level() && spec_.byte_level.trim_offsets) {
-    const auto trim = [&](Encoding& encoding) {
-      for (std::size_t t = 0; t < encoding.ids.size(); ++t)
-        if (!is_added_[static_cast<std::size_t>(encoding.ids[t])])
-          encoding.offsets[t] = trimmed(id_to_token(encoding.ids[t]), encoding.offsets[t], t == 0);
-    };
+  if (model_.is_byte_level() && spec_.byte_level.trim_offsets)
     for (Encoding* each : {&a, b})
-      if (each) {
-        trim(*each);
-        for (Encoding& window : each->overflowing) trim(window);
-      }
-  }
+      if (each) trim_offsets(*each);
   return apply_template(parts, std::move(a), b ? std::move(*b) : Encoding(), options.add_special_tokens);
 }
 
