@@ -55,7 +55,7 @@ void run_search(const SearchFlags& flags) {
     throw UsageError("the corpus and the queries cannot both be read from stdin or lines: give the queries as texts");
 
   const Embedder embedder(open_model(flags.common), flags.embedding.options());
-  Session session(flags.common.threads), searching(flags.common.threads);
+  Session session(flags.common.threads);
   Progress progress(flags.common);
   std::vector<std::string> corpus;
   SearchIndex index(embedder.dimension(), embedder.kernels());
@@ -67,10 +67,9 @@ void run_search(const SearchFlags& flags) {
   std::vector<std::string> asked;
   std::vector<std::vector<float>> vectors;
   const auto look = [&] {
-    if (asked.empty()) return;
-    const auto hits = index(searching, vectors, flags.top_k);
-    for (std::size_t i = 0; i < hits.size(); ++i) print_hits(flags, asked[i], hits[i], corpus);
-    asked.clear(), vectors.clear();
+    const std::vector<std::string> some = std::exchange(asked, {});
+    const auto hits = index(session, std::exchange(vectors, {}), flags.top_k);
+    for (std::size_t i = 0; i < hits.size(); ++i) print_hits(flags, some[i], hits[i], corpus);
   };
   try {
     embed_stream(embedder, session, queries, [&](const std::string& query, TensorView<const float, 2> states) {

@@ -94,9 +94,8 @@ RelativeAttention<T> EncoderModel<T>::load_relative(WeightReader& reader, std::s
     reader.read(name(part), {heads, size}, relative.biases.view().row(row++));
   Tensor<T, 2> segments({2, hidden});
   reader.read(name("seg_embed"), {2, heads, size}, segments.data());
-  relative.segments = Tensor<T, 2>({heads, (1 + 1 / kernels.panel_width) * kernels.panel_width * size});
   for (std::size_t head = 0; head < heads; ++head)
-    kernels.pack({segments.data() + head * size, hidden, 0, 2, size, relative.segments.view().row(head)});
+    relative.segments.emplace_back(2, size, kernels).set_rows(0, segments.view().slice_columns(head * size, size));
   return relative;
 }
 

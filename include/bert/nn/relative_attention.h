@@ -23,8 +23,8 @@ template <class T>
 struct RelativeAttention {
   std::shared_ptr<const Tensor<T, 2>> distances;  // distance_table(W, H), of all layers
   PackedMatrix<T> keys;                           // [H, H]: of a distance
-  Tensor<T, 2> biases;    // [3, H]: of contents, positions and segments (r_w_bias, r_r_bias, r_s_bias)
-  Tensor<T, 2> segments;  // [A, max(panel, 2) * D]: each head's keys of its own segment and of others, packed
+  Tensor<T, 2> biases;                    // [3, H]: of contents, positions and segments (r_w_bias, r_r_bias, r_s_bias)
+  std::vector<PackedMatrix<T>> segments;  // [A] of [2, D]: a head's keys of its own segment and of others
 
   bool empty() const { return keys.empty(); }
 
@@ -65,7 +65,7 @@ struct RelativeAttention {
           {q, q + hidden, q + 2 * hidden, projected.row_stride(), context.row(first) + column, context.row_stride(),
            length, kinds.targets ? length - 1 : length, size, buffers.packed.row(head), longest,
            biases.view().row(0) + column, biases.view().row(1) + column, biases.view().row(2) + column,
-           segments.view().row(head), mixed ? types.data() : nullptr, T(1) / std::sqrt(static_cast<T>(size)),
+           segments[head].data(), mixed ? types.data() : nullptr, T(1) / std::sqrt(static_cast<T>(size)),
            probabilities ? probabilities[b].data() + head * length * length : nullptr,
            scratch.row(static_cast<std::size_t>(team.rank()))});
     });
@@ -94,8 +94,7 @@ template <class T>
 Tensor<T, 2> distance_table(std::size_t window, std::size_t hidden) {
   Tensor<T, 2> table({2 * window, hidden});
   for (std::size_t i = 0; i < hidden / 2; ++i) {
-    const float exponent = static_cast<float>(2 * i) / static_cast<float>(hidden);
-    const float frequency = 1.0f / static_cast<float>(power(10000, static_cast<double>(exponent)));
+    const float frequency = angle_frequency(10000, i, hidden);
     for (std::size_t distance = 0; distance <= window; ++distance) {
       const SineCosine angle = sine_cosine(static_cast<double>(frequency * static_cast<float>(distance)));
       const T sine = static_cast<T>(static_cast<float>(angle.sine)),

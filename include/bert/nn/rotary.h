@@ -3,7 +3,8 @@
 // theta^(-2i/D).
 //
 // The angles are made without the library's pow, sin and cos, which differ from machine to machine: in double by
-// series, rounded to float where Hugging Face rounds, so they are its angles.
+// series, rounded to float where Hugging Face rounds, so they are its angles. No function returns the rounded pair:
+// g++ 12 at -O2 drops double -> float -> double of two neighbours (its SLP vectoriser).
 #pragma once
 #include <bert/core/team.h>
 #include <bert/core/tensor.h>
@@ -19,6 +20,9 @@ struct SineCosine {
 SineCosine sine_cosine(double x);
 double power(double base, double x);
 
+/// theta^(-2i/size), rounded to float where Hugging Face rounds.
+float angle_frequency(double theta, std::size_t i, std::size_t size);
+
 template <class T>
 struct Rotary {
   Tensor<T, 2> cosine, sine;  // [positions, D/2]
@@ -28,11 +32,9 @@ struct Rotary {
   Rotary(std::size_t positions, std::size_t head_size, double theta, double scaling = 1)
       : cosine({positions, head_size / 2}), sine({positions, head_size / 2}) {
     for (std::size_t i = 0; i < head_size / 2; ++i) {
-      const float exponent = static_cast<float>(2 * i) / static_cast<float>(head_size);
-      const float frequency = 1.0f / static_cast<float>(power(theta, static_cast<double>(exponent)));
-      const float scaled = frequency / static_cast<float>(scaling);
+      const float frequency = angle_frequency(theta, i, head_size) / static_cast<float>(scaling);
       for (std::size_t p = 0; p < positions; ++p) {
-        const SineCosine angle = sine_cosine(static_cast<double>(scaled * static_cast<float>(p)));
+        const SineCosine angle = sine_cosine(static_cast<double>(frequency * static_cast<float>(p)));
         cosine(p, i) = static_cast<T>(static_cast<float>(angle.cosine));
         sine(p, i) = static_cast<T>(static_cast<float>(angle.sine));
       }
@@ -91,6 +93,11 @@ BERT_INLINE double power(double base, double x) {
   double e = 1;
   for (int i = 17; i >= 1; --i) e = std::fma(e, t / i, 1.0);
   return std::ldexp(e, static_cast<int>(n));
+}
+
+BERT_INLINE float angle_frequency(double theta, std::size_t i, std::size_t size) {
+  const float exponent = static_cast<float>(2 * i) / static_cast<float>(size);
+  return 1.0f / static_cast<float>(power(theta, static_cast<double>(exponent)));
 }
 
 }  // namespace bert::inline BERT_ABI

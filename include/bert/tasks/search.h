@@ -2,7 +2,7 @@
 // all queries with all vectors, a block of vectors at a time that stays in the cache.
 #pragma once
 #include <bert/core/session.h>
-#include <bert/nn/linear.h>
+#include <bert/nn/pooler.h>
 
 #include <vector>
 
@@ -71,10 +71,9 @@ inline void keep_hit(std::vector<SearchHit>& heap, const SearchHit& hit, std::si
 BERT_INLINE void SearchIndex::set_unit(std::span<const float> vector, float* out) const {
   if (vector.size() != dimension_)
     fail("a vector of ", vector.size(), " numbers, in an index of vectors of ", dimension_);
-  const float norm = std::sqrt(kernels_->dot(vector.data(), vector.data(), vector.size()));
-  if (!std::isfinite(norm)) fail("a vector in the index or a query holds a number that is not finite");
-  const float factor = 1 / (norm > 1e-12f ? norm : 1e-12f);
-  for (std::size_t i = 0; i < vector.size(); ++i) out[i] = vector[i] * factor;
+  if (!std::isfinite(kernels_->dot(vector.data(), vector.data(), vector.size())))
+    fail("a vector in the index or a query holds a number that is not finite");
+  pool<float>(PoolingMode::cls, true, {vector.data(), {1, dimension_}}, {out, dimension_}, *kernels_);
 }
 
 BERT_INLINE void SearchIndex::add(std::span<const float> vector) {
