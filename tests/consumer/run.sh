@@ -76,13 +76,14 @@ consumer_amalgamated() {  # one header, in two units of one program
 }
 
 # Both link orders: the linker keeps the first copy of an inline function it meets. An emulated CPU without AVX-512 shows
-# that the plain unit then borrows nothing from the wide one.
+# that the plain unit then borrows nothing from the wide one; which functions it could borrow is asked first, by name.
 consumer_mixed_flags() {
   local wide=() order
   [[ $(uname -m) != x86_64 ]] || wide=(-mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma)
   g++ "${flags[@]}" -I"$root/include" -c "$here/mixed_flags/embed.cpp" -o plain.o &&
     g++ "${flags[@]}" "${wide[@]}" -DWIDE -I"$root/include" -c "$here/mixed_flags/embed.cpp" -o wide.o &&
     g++ "${flags[@]}" -c "$here/mixed_flags/main.cpp" -o main.o || return 1
+  [[ $(uname -m) != x86_64 ]] || python3 "$here/shared_functions.py" plain.o wide.o || return 1
   for order in "plain.o wide.o" "wide.o plain.o"; do
     # shellcheck disable=SC2086
     g++ main.o $order -lutf8proc -o mixed_flags && runs_on_small_cpus ./mixed_flags || return 1

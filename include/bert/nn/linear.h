@@ -7,7 +7,7 @@
 #include <bert/kernels.h>
 #include <bert/nn/training_space.h>
 
-#include <vector>
+#include <algorithm>
 
 namespace bert::inline BERT_ABI {
 
@@ -130,18 +130,18 @@ class Linear {
   Linear() = default;
   Linear(std::size_t out_features, std::size_t in_features, const KernelTable<T>& kernels = default_kernels<T>(),
          Packing packing = Packing::panels)
-      : weight_(out_features, in_features, kernels, packing), bias_(out_features) {}
+      : weight_(out_features, in_features, kernels, packing), bias_({out_features}) {}
   Linear(TensorView<const T, 2> weight, std::span<const T> bias, const KernelTable<T>& kernels = default_kernels<T>())
       : Linear(weight.rows(), weight.columns(), kernels) {
     if (bias.size() != weight.rows())
       fail("a linear layer with weight ", shape_text(weight.shape()), " has a bias of ", bias.size());
     weight_.set_rows(0, weight);
-    bias_.assign(bias.begin(), bias.end());
+    std::copy(bias.begin(), bias.end(), bias_.data());
   }
 
   PackedMatrix<T>& weight() { return weight_; }
   const PackedMatrix<T>& weight() const { return weight_; }
-  std::span<T> bias() { return bias_; }
+  std::span<T> bias() { return bias_.span(); }
 
   /// out [M, N] = activation(x [M, K] W^T + b) + residual [M, N]. All threads of the team call it together; on return
   /// `out` is whole. `out` overlaps neither x nor residual. Throws Error when shapes do not fit (before any work).
@@ -155,7 +155,7 @@ class Linear {
 
  private:
   PackedMatrix<T> weight_;
-  std::vector<T> bias_;
+  Tensor<T, 1> bias_;
 };
 
 // --- Training: the same layer on a row-major weight that changes from step to step, and its gradients ----------------

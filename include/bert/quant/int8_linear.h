@@ -40,7 +40,7 @@ class Int8Linear {
   std::size_t n() const { return n_; }
   std::size_t k() const { return k_; }
   const KernelTable<float>& kernels() const { return *kernels_; }
-  std::span<float> bias() { return bias_; }
+  std::span<float> bias() { return bias_.span(); }
   /// Bytes of weights and scales less than in float.
   std::ptrdiff_t bytes_saved() const {
     return static_cast<std::ptrdiff_t>(3 * n_ * k_) - static_cast<std::ptrdiff_t>(4 * (n_ + multiplier_.size()));
@@ -59,8 +59,8 @@ class Int8Linear {
   std::size_t n_ = 0, k_ = 0;
   const KernelTable<float>* kernels_ = nullptr;
   AlignedArray<std::byte> packed_;
-  std::vector<float> scale_, bias_;  // [N]
-  std::vector<float> multiplier_;    // [K]: 1 / input scale; empty: 1
+  Tensor<float, 1> scale_, bias_;  // [N]
+  std::vector<float> multiplier_;  // [K]: 1 / input scale; empty: 1
 };
 
 /// q [rows, K] and scale [rows] of weight rows [rows, K]: per row symmetric, scale = absmax / 127, after multiplying
@@ -83,7 +83,7 @@ BERT_INLINE Int8Rows Int8Rows::slice_rows(std::size_t first, std::size_t count) 
 }
 
 BERT_INLINE Int8Linear::Int8Linear(std::size_t out_features, std::size_t in_features, const KernelTable<float>& kernels)
-    : n_(out_features), k_(in_features), kernels_(&kernels), scale_(out_features), bias_(out_features) {
+    : n_(out_features), k_(in_features), kernels_(&kernels), scale_({out_features}), bias_({out_features}) {
   if (!kernels.int8) fail("the instruction set ", kernels.name, " has no 8-bit operations");
   const std::size_t bytes = kernels.int8->packed_bytes(n_, k_);
   packed_ = make_aligned<std::byte>(bytes);
@@ -102,7 +102,7 @@ BERT_INLINE void Int8Linear::set_rows(std::size_t first, TensorView<const std::i
     fail("cannot put rows ", shape_text(rows.shape()), " with ", scale.size(), " scales at row ", first, " of a [", n_,
          ", ", k_, "] matrix");
   kernels_->int8->pack({rows.data(), rows.row_stride(), first, rows.rows(), n_, k_, packed_.get()});
-  std::copy(scale.begin(), scale.end(), scale_.begin() + static_cast<std::ptrdiff_t>(first));
+  std::copy(scale.begin(), scale.end(), scale_.data() + first);
 }
 
 BERT_INLINE void Int8Linear::forward(const Team& team, TensorView<const float, 2> x, TensorView<float, 2> out,

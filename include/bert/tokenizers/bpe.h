@@ -36,7 +36,7 @@ class Bpe {
   Vocabulary tokens_;
   MergeTable merges_;
   std::array<std::int32_t, 256> of_byte_;
-  std::vector<bool> is_whole_;  // merging makes this token of its own bytes
+  std::vector<char> is_whole_;  // merging makes this token of its own bytes
 };
 
 /// Enters `merges`, pairs of tokens of the vocabulary, by their order. Throws Error as Bpe's constructor says.

@@ -45,7 +45,7 @@ class CharacterBpe {
   CharacterBpeOptions options_;
   MergeTable merges_;
   bool cuts_ = true;
-  std::vector<bool> is_whole_;           // merging makes this token of its own characters
+  std::vector<char> is_whole_;           // merging makes this token of its own characters
   std::array<std::int32_t, 256> bytes_;  // tokens of the bytes; -1: none
   // Of a SentencePiece model:
   std::optional<Vocabulary> others_;  // characters of pieces that are none themselves; their ids follow the tokens'

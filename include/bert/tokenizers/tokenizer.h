@@ -102,7 +102,7 @@ class Tokenizer {
   std::vector<std::pair<std::int32_t, std::string>>
       shown_;  // added tokens that normalisation changes are shown changed
   std::size_t vocab_size_;
-  std::vector<bool> is_added_, is_special_;  // by id; as in Hugging Face those shown changed are not special
+  std::vector<char> is_added_, is_special_;  // yes or no by id; as in Hugging Face those shown changed are not special
 };
 
 }  // namespace bert::inline BERT_ABI

@@ -61,7 +61,7 @@ class Trie {
 
   std::vector<std::uint32_t> nodes_;  // base << 9 | has_id << 8 | label
   std::vector<std::int32_t> ids_;
-  std::vector<bool> taken_, is_base_;  // while it is built
+  std::vector<char> taken_, is_base_;  // yes or no, while it is built
   std::uint32_t first_free_ = 1;       // where to begin looking
 };
 
@@ -89,7 +89,7 @@ BERT_INLINE std::uint32_t Trie::place(const std::vector<unsigned char>& bytes) {
     if (at > first_free_ && seen * 20 >= (at - first_free_) * 19) first_free_ = at, seen = 0;
     const std::uint32_t base = at - bytes[0];
     if (is_base_[base]) continue;
-    if (std::none_of(bytes.begin(), bytes.end(), [&](unsigned char c) { return taken_[base + c]; })) {
+    if (std::none_of(bytes.begin(), bytes.end(), [&](unsigned char c) { return taken_[base + c] != 0; })) {
       is_base_[base] = true;
       return base;
     }
