@@ -96,17 +96,49 @@ void layer_norm_backward(const LayerNormBackwardArgs<T>& args) {
   }
 }
 
+template <class T>
+void rms_norm_backward(const LayerNormBackwardArgs<T>& args) {
+  const std::size_t columns = args.columns;
+  for (std::size_t r = 0; r < args.rows; ++r) {
+    const T *x = args.x + r * args.x_stride, *dy = args.dy + r * args.dy_stride;
+    T squares = 0, mean_dn_n = 0;
+    for (std::size_t i = 0; i < columns; ++i) squares += x[i] * x[i] / T(columns);
+    const T inverse = 1 / std::sqrt(squares + args.eps);
+    for (std::size_t i = 0; i < columns; ++i) mean_dn_n += dy[i] * args.gamma[i] * x[i] * inverse / T(columns);
+    T* dgamma = args.dgamma + r / partial_rows * args.partials_stride;
+    for (std::size_t i = 0; i < columns; ++i) {
+      const T n = x[i] * inverse, dy_i = dy[i];
+      dgamma[i] = dy_i * n + (r % partial_rows == 0 ? T(0) : dgamma[i]);
+      args.dx[r * args.dx_stride + i] = inverse * (dy_i * args.gamma[i] - n * mean_dn_n);
+    }
+  }
+}
+
+template <class T>
+void gate_backward(const GateBackwardArgs<T>& args) {
+  for (std::size_t r = 0; r < args.rows; ++r)
+    for (std::size_t i = 0; i < args.columns; ++i) {
+      const T gate = args.x[r * args.x_stride + i], up = args.x[r * args.x_stride + args.columns + i];
+      const T dy = args.dy[r * args.dy_stride + i];
+      T* const dx = args.dx + r * args.dx_stride + i;
+      dx[0] = dy * up * derivative(args.activation, gate);
+      dx[args.columns] = dy * activation(args.activation, gate);
+    }
+}
+
 inline std::size_t training_attention_scratch(std::size_t length, std::size_t) { return 3 * length; }
 
 /// Row i of the probabilities, before and after dropout  [S].
 template <class T>
 void probabilities(const TrainingAttentionArgs<T>& args, std::size_t i, T* p, T* dropped) {
+  const std::size_t seen = args.causal ? i + 1 : args.length;
   for (std::size_t j = 0; j < args.length; ++j) {
     p[j] = 0;
     for (std::size_t d = 0; d < args.head_size; ++d) p[j] += args.q[i * args.stride + d] * args.k[j * args.stride + d];
     p[j] *= args.scale;
   }
-  softmax<T>({p, args.length, nullptr});
+  softmax<T>({p, seen, nullptr});
+  for (std::size_t j = seen; j < args.length; ++j) p[j] = 0;
   for (std::size_t j = 0; j < args.length; ++j) dropped[j] = p[j];
   apply_dropout<T>({dropped, args.length, args.first_element + i * ((args.length + 7) / 8 * 8), args.mask});
 }
@@ -190,6 +222,8 @@ const TrainingKernels<T>& training_table() {
                                                  column_sums<T>,
                                                  activation_backward<T>,
                                                  layer_norm_backward<T>,
+                                                 rms_norm_backward<T>,
+                                                 gate_backward<T>,
                                                  apply_dropout<T>,
                                                  training_attention_scratch,
                                                  training_attention<T>,

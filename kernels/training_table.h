@@ -54,8 +54,21 @@ struct LayerNormBackwardArgs {
   std::size_t dx_stride;
   std::size_t rows, columns;
   T eps;
-  T *dgamma, *dbeta;  // [ceil(rows / 64), partials_stride]
+  T *dgamma, *dbeta;  // [ceil(rows / 64), partials_stride]; rms_norm_backward: no dbeta
   std::size_t partials_stride;
+};
+
+/// Through y = activation(gate) * up, gate and up side by side in x: dgate and dup, side by side in dx.
+template <class T>
+struct GateBackwardArgs {
+  const T* x;  // [rows, 2 columns]
+  std::size_t x_stride;
+  const T* dy;  // [rows, columns]
+  std::size_t dy_stride;
+  T* dx;  // [rows, 2 columns]
+  std::size_t dx_stride;
+  std::size_t rows, columns;
+  Activation activation;
 };
 
 /// Where a dropout mask comes from: halfword e % 8 of Philox block e / 8 at (step, site, sequence) decides on element
@@ -75,7 +88,7 @@ struct DropoutArgs {
 };
 
 /// One head of one sequence (AttentionArgs), with dropout of the probabilities: element (i, j) of the mask is
-/// first_element + i * round_up(S, 8) + j.
+/// first_element + i * round_up(S, 8) + j. `causal`: query i sees keys 0 to i, the other probabilities are 0.
 template <class T>
 struct TrainingAttentionArgs {
   const T *q, *k, *v;  // each [S, D]
@@ -89,6 +102,7 @@ struct TrainingAttentionArgs {
   T* scratch;               // training_attention_scratch(length, head_size) elements, 64-byte aligned
   const T* dout = nullptr;  // [S, D], out_stride apart
   T *dq = nullptr, *dk = nullptr, *dv = nullptr;
+  bool causal = false;
 };
 
 /// One row: x [count] holds logits and receives weight * (softmax(x) - onehot(label)); `right` whether no logit is
@@ -123,6 +137,9 @@ struct TrainingKernels {
   /// dy <- dy * activation'(x).
   void (*activation_backward)(Activation, const T* x, T* dy, std::size_t count);
   void (*layer_norm_backward)(const LayerNormBackwardArgs<T>&);
+  /// Through y = n gamma with n = x / sqrt(mean(x^2) + eps).
+  void (*rms_norm_backward)(const LayerNormBackwardArgs<T>&);
+  void (*gate_backward)(const GateBackwardArgs<T>&);
   void (*dropout)(const DropoutArgs<T>&);
   std::size_t (*attention_scratch)(std::size_t length, std::size_t head_size);  // elements
   void (*attention)(const TrainingAttentionArgs<T>&);

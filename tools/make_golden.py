@@ -305,7 +305,8 @@ def make_sentencepiece_golden(args):
 # --------------------------------------------------------------------------------------------------- llama and xlnet
 
 
-def make_llama_golden(args):
+def llama_in_its_own_type():
+    """Lets transformers' Llama compute in the model's type all that it computes in float32 whatever that is."""
     import torch
     from transformers.models.llama import modeling_llama
 
@@ -315,12 +316,16 @@ def make_llama_golden(args):
     def angles(self, x, position_ids):
         exact = (position_ids[..., None].float() * self.inv_freq.float()).double()
         exact = torch.cat((exact, exact), dim=-1)
-        return exact.cos().float().double(), exact.sin().float().double()
+        return exact.cos().float().to(x.dtype), exact.sin().float().to(x.dtype)
 
     softmax = torch.nn.functional.softmax
     torch.nn.functional.softmax = lambda x, dim, dtype=None: softmax(x, dim=dim)
     modeling_llama.LlamaRMSNorm.forward = norm
     modeling_llama.LlamaRotaryEmbedding.forward = angles
+
+
+def make_llama_golden(args):
+    llama_in_its_own_type()
     write_float64(PROJECT / "tests/golden/llama", {"attn_implementation": "eager"})
 
 

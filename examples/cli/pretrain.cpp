@@ -9,15 +9,17 @@ namespace {
 struct PretrainFlags {
   Common common;
   std::vector<std::string> corpus;
-  std::string config, tokenizer, output, dev, objective = "bert", schedule = "linear";
+  std::string config, tokenizer, output, dev, objective, schedule = "linear";
   PretrainRunOptions run;
   std::map<std::string, CLI::Option*> given;  // flags that a run's manifest answers for where they are left out
 };
 
 void print_for_people(const RunReport& report) {
   const PretrainingLoss& loss = report.loss;
-  std::string line = concat("step ", report.step, report.dev ? "  dev loss " : "  loss ", fixed(loss.total(), 4),
-                            "  mlm ", fixed(loss.mlm.mean(), 4), " (", fixed(100 * loss.mlm.accuracy(), 1), " %)");
+  std::string line = concat(
+      "step ", report.step, report.dev ? "  dev loss " : "  loss ", fixed(loss.total(), 4),
+      report.objective == PretrainingObjective::causal ? std::string() : concat("  mlm ", fixed(loss.mlm.mean(), 4)),
+      " (", fixed(100 * loss.mlm.accuracy(), 1), " %)");
   if (loss.nsp.count > 0)
     line += concat("  nsp ", fixed(loss.nsp.mean(), 4), " (", fixed(100 * loss.nsp.accuracy(), 1), " %)");
   if (!report.dev) line += concat("  lr ", report.rate, "  ", fixed(report.tokens_per_second, 0), " tokens/s");
@@ -42,8 +44,7 @@ void run(const PretrainFlags& given_flags) {
   if (flags.common.model.empty() == (flags.config.empty() && flags.tokenizer.empty()) ||
       (flags.common.model.empty() && (flags.config.empty() || flags.tokenizer.empty())))
     throw UsageError("say what to train: --config and --tokenizer for a new model, or --model to start from one");
-  if (flags.objective != "bert" && flags.objective != "mlm") throw UsageError("--objective is bert or mlm");
-  options.objective = flags.objective == "mlm" ? PretrainingObjective::mlm : PretrainingObjective::bert;
+  if (!flags.objective.empty()) options.objective = objective_by_name(flags.objective);
   options.training.rate.set_shape(flags.schedule);
   options.training.precision = precision(flags.common).value_or(Precision::fp32);
   options.output = flags.output;
@@ -76,13 +77,16 @@ void add_pretrain(CLI::App& app) {
                   "text files, plain, .xz or .gz: a paragraph a line, a blank line between documents")
       ->required();
   command.add_option("--config", flags->config, "config.json of a new model");
-  command.add_option("--tokenizer", flags->tokenizer, "folder with vocab.txt, for a new model");
+  command.add_option("--tokenizer", flags->tokenizer, "folder with vocab.txt or the like, for a new model");
   command.add_option("-o,--output", flags->output, "folder of the run: the model and what training needs beside")
       ->required();
   command.add_option("--dev", flags->dev, "text to evaluate on");
   auto& given = flags->given;
   given["objective"] =
-      command.add_option("--objective", flags->objective, "bert (masked words and next sentences) or mlm");
+      command
+          .add_option("--objective", flags->objective,
+                      "bert (masked words and next sentences), mlm or causal (next words); default: the model family's")
+          ->check(CLI::IsMember({"bert", "mlm", "causal"}));
   given["steps"] = command.add_option("--steps", options.training.rate.steps, "steps of the run")->check(positive());
   given["batch"] = command.add_option("--batch", options.training.batch, "sequences a step")->check(positive());
   given["shard"] =

@@ -112,16 +112,19 @@ inline void activation_backward(Activation kind, const float* x, float* dy, std:
   functions[static_cast<int>(kind)](x, dy, count);
 }
 
-/// dx = (dn - mean(dn) - n mean(dn n)) / sqrt(variance + eps) with dn = dy gamma (nn/layer_norm.h).
-inline void layer_norm_backward(const LayerNormBackwardArgs<float>& args) {
+/// dx = (dn - mean(dn) - n mean(dn n)) / sqrt(variance + eps) with dn = dy gamma (nn/layer_norm.h); not `centered`: the
+/// mean is 0, as are mean(dn) and dbeta (nn/rms_norm.h).
+template <bool centered>
+inline void norm_backward(const LayerNormBackwardArgs<float>& args) {
   const std::size_t columns = args.columns;
   const float count = static_cast<float>(columns);
   for (std::size_t r = 0; r < args.rows; ++r) {
     const float *x = args.x + r * args.x_stride, *dy = args.dy + r * args.dy_stride;
     float* dx = args.dx + r * args.dx_stride;
     Vec sum = set1(0.0f), squares = sum, sum_dn = sum, sum_dn_n = sum;
-    for (std::size_t i = 0; i < columns; i += lanes) sum = sum + load_first(x + i, columns - i, 0.0f);
-    const float mean = tree_sum(sum) / count;
+    if constexpr (centered)
+      for (std::size_t i = 0; i < columns; i += lanes) sum = sum + load_first(x + i, columns - i, 0.0f);
+    const float mean = centered ? tree_sum(sum) / count : 0.0f;
     const Vec center = set1(mean);
     for (std::size_t i = 0; i < columns; i += lanes) {
       const Vec d = load_first(x + i, columns - i, mean) - center;
@@ -130,7 +133,7 @@ inline void layer_norm_backward(const LayerNormBackwardArgs<float>& args) {
     const Vec scale = set1(1.0f) / sqrt(set1(tree_sum(squares) / count) + set1(args.eps));
     const bool add = r % partial_rows != 0;
     float* dgamma = args.dgamma + r / partial_rows * args.partials_stride;
-    float* dbeta = args.dbeta + r / partial_rows * args.partials_stride;
+    float* dbeta = centered ? args.dbeta + r / partial_rows * args.partials_stride : nullptr;
     for (std::size_t i = 0; i < columns; i += lanes) {
       const std::size_t left = columns - i;
       const Vec n = (load_first(x + i, left, mean) - center) * scale, g = load_first(dy + i, left, 0.0f);
@@ -138,15 +141,35 @@ inline void layer_norm_backward(const LayerNormBackwardArgs<float>& args) {
       sum_dn = sum_dn + dn;
       sum_dn_n = fma(dn, n, sum_dn_n);
       store_first(dgamma + i, left, fma(g, n, add ? load_first(dgamma + i, left, 0.0f) : set1(0.0f)));
-      store_first(dbeta + i, left, add ? load_first(dbeta + i, left, 0.0f) + g : g);
+      if constexpr (centered) store_first(dbeta + i, left, add ? load_first(dbeta + i, left, 0.0f) + g : g);
     }
-    const Vec mean_dn = set1(tree_sum(sum_dn) / count), minus_mean_dn_n = set1(-(tree_sum(sum_dn_n) / count));
+    const Vec mean_dn = set1(centered ? tree_sum(sum_dn) / count : 0.0f);
+    const Vec minus_mean_dn_n = set1(-(tree_sum(sum_dn_n) / count));
     for (std::size_t i = 0; i < columns; i += lanes) {
       const std::size_t left = columns - i;
       const Vec n = (load_first(x + i, left, mean) - center) * scale;
       const Vec dn = load_first(dy + i, left, 0.0f) * load_first(args.gamma + i, left, 0.0f);
       store_first(dx + i, left, fma(n, minus_mean_dn_n, dn - mean_dn) * scale);
     }
+  }
+}
+
+inline void layer_norm_backward(const LayerNormBackwardArgs<float>& args) { norm_backward<true>(args); }
+inline void rms_norm_backward(const LayerNormBackwardArgs<float>& args) { norm_backward<false>(args); }
+
+inline void gate_backward(const GateBackwardArgs<float>& args) {
+  for (std::size_t r = 0; r < args.rows; ++r) {
+    const float *gate = args.x + r * args.x_stride, *up = gate + args.columns, *dy = args.dy + r * args.dy_stride;
+    float *dgate = args.dx + r * args.dx_stride, *dup = dgate + args.columns;
+    std::memcpy(dup, gate, args.columns * sizeof(float));
+    activate(args.activation, dup, args.columns);
+    for (std::size_t i = 0; i < args.columns; i += lanes) {
+      const std::size_t left = args.columns - i;
+      const Vec g = load_first(dy + i, left, 0.0f);
+      store_first(dup + i, left, g * load_first(dup + i, left, 0.0f));
+      store_first(dgate + i, left, g * load_first(up + i, left, 0.0f));
+    }
+    activation_backward(args.activation, gate, dgate, args.columns);
   }
 }
 
@@ -200,7 +223,9 @@ inline void probabilities(const TrainingAttentionArgs<float>& args, const HeadSc
                   load_first(args.q + i * args.stride + d, size - d, 0.0f) * set1(args.scale));
   multiply_transposed(args, s.queries, size, args.k, args.stride, s.packed, s.p, s.row);
   for (std::size_t i = 0; i < length; ++i) {
-    softmax({s.p + i * s.row, length, nullptr});
+    const std::size_t seen = args.causal ? i + 1 : length;
+    softmax({s.p + i * s.row, seen, nullptr});
+    for (std::size_t j = seen; j < length; ++j) s.p[i * s.row + j] = 0.0f;
     if (args.mask.threshold == 0) continue;
     std::memcpy(s.dropped + i * s.row, s.p + i * s.row, length * sizeof(float));
     apply_dropout<float>({s.dropped + i * s.row, length, args.first_element + i * round_up(length, 8), args.mask});
@@ -274,6 +299,8 @@ inline constexpr TrainingKernels<float> training_kernels = {pack_columns,
                                                             column_sums,
                                                             activation_backward,
                                                             layer_norm_backward,
+                                                            rms_norm_backward,
+                                                            gate_backward,
                                                             apply_dropout<float>,
                                                             training_attention_scratch,
                                                             training_attention,

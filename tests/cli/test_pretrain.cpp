@@ -184,6 +184,63 @@ TEST_CASE("bert pretrain starts from a model, and trains masked words alone", "[
   check_error({"next-sentence", "--model", corpus.output("second").string(), "the cat", "sat"}, 1);
 }
 
+namespace {
+
+/// Families beside BERT: a config.json and the tokenizer's file of a golden folder.
+struct Family {
+  const char *type, *config, *tokenizer, *name;
+};
+const Family other_families[] = {
+    {"gpt2",
+     R"({"model_type":"gpt2","vocab_size":430,"n_embd":32,"n_layer":2,"n_head":4,"n_positions":64,"bos_token_id":2,
+         "eos_token_id":3,"embd_pdrop":0.1,"resid_pdrop":0.1,"attn_pdrop":0.1})",
+     "tokenizer/gpt2.json", "tokenizer.json"},
+    {"llama",
+     R"({"model_type":"llama","vocab_size":600,"hidden_size":32,"intermediate_size":40,"num_hidden_layers":2,
+         "num_attention_heads":4,"num_key_value_heads":2,"max_position_embeddings":64,"bos_token_id":1,"eos_token_id":2,
+         "architectures":["LlamaForCausalLM"]})",
+     "sentencepiece/bpe_llama.model", "tokenizer.model"},
+    {"roberta",
+     R"({"model_type":"roberta","vocab_size":430,"hidden_size":32,"intermediate_size":40,"num_hidden_layers":2,
+         "num_attention_heads":4,"max_position_embeddings":66,"type_vocab_size":1,"pad_token_id":1})",
+     "tokenizer/roberta.json", "tokenizer.json"},
+};
+
+}  // namespace
+
+TEST_CASE("bert pretrain trains RoBERTa on masked words, GPT-2 and Llama on the next", "[cli][pretrain]") {
+  for (const Family& family : other_families) {
+    INFO(family.type);
+    const Corpus corpus;
+    const bool causal = family.type != std::string("roberta");
+    std::filesystem::remove_all(corpus.scratch / "words");
+    std::filesystem::create_directories(corpus.scratch / "words");
+    write_text(corpus.scratch / "config.json", family.config);
+    write_text(corpus.scratch / "words" / family.name, read_text(source_dir() / "tests/golden" / family.tokenizer));
+    const auto reports = json_of(corpus.run("out", {"--dev", (corpus.scratch / "text").string(), "--steps", "40"}));
+    CHECK(keys(reports[0]) ==
+          (causal ? std::vector<std::string>{"step", "loss", "lr", "tokens", "tokens_per_s"}
+                  : std::vector<std::string>{"step", "loss", "mlm_loss", "lr", "tokens", "tokens_per_s"}));
+    CHECK(keys(reports.back()) == (causal ? std::vector<std::string>{"step", "dev_loss", "accuracy"}
+                                          : std::vector<std::string>{"step", "dev_loss", "mlm_loss", "mlm_accuracy"}));
+    CHECK(reports.back()["dev_loss"].get<double>() < 0.8 * reports[0]["loss"].get<double>());
+    const std::string model = corpus.output().string();
+    CHECK(one_json({"info", "--json", "--model", model})["model_type"] == family.type);
+    if (causal)
+      CHECK(one_json({"generate", "--json", "--model", model, "--max-new-tokens", "3", "the cat"}).size() > 0);
+    else
+      CHECK(one_json({"fill-mask", "--json", "--model", model, "the cat <mask> on"}).size() == 5);
+
+    json_of(corpus.run("three", {"--steps", "40", "--threads", "3", "--isa", "scalar"}));
+    CHECK(corpus.model("three") == corpus.model());
+    json_of({"verify", "--json", model, "--steps", "2", "--corpus", (corpus.scratch / "text").string()});
+    json_of({"pretrain", "--corpus", (corpus.scratch / "text").string(), "--model", model, "-o",
+             corpus.output("more").string(), "--json", "--steps", "2", "--seq-len", "24"});
+    CHECK(corpus.model("more") != corpus.model());
+    check_error(corpus.run("wrong", {"--objective", causal ? "mlm" : "causal"}), 1);
+  }
+}
+
 /// Replaces one text by another of the same size in a model file.
 void forge(const std::filesystem::path& file, const std::string& before, const std::string& after) {
   std::string bytes = read_text(file);

@@ -132,8 +132,40 @@ TEST_CASE("training: layer norm backward matches double, on every ISA", "[kernel
     }
 }
 
+TEST_CASE("training: RMS norm backward matches double, on every ISA", "[kernels][training]") {
+  for (std::size_t rows : {1, 3, 65})
+    for (std::size_t columns : {1, 2, 15, 16, 17, 33, 48, 257, 384}) {
+      const std::size_t all = rows * columns, blocks = (rows + 63) / 64;
+      const std::vector<float> x = random_values(all, 1), gamma = random_values(columns, 2), dy = random_values(all, 3);
+      const auto out = same_on_all(all + blocks * columns, [&](const auto&, const auto& training, float* to) {
+        training.rms_norm_backward({x.data(), columns, gamma.data(), dy.data(), columns, to, columns, rows, columns,
+                                    1e-3f, to + all, nullptr, columns});
+      });
+      std::vector<double> expected(out.size());
+      exact.rms_norm_backward({widened(x).data(), columns, widened(gamma).data(), widened(dy).data(), columns,
+                               expected.data(), columns, rows, columns, 1e-3, expected.data() + all, nullptr, columns});
+      if (columns > 1) check_close(out, expected, 1e-5);  // of one number nothing but its sign is left
+    }
+}
+
+TEST_CASE("training: the gradient through a gate matches double, on every ISA", "[kernels][training]") {
+  for (bert::Activation kind : {bert::Activation::silu, bert::Activation::gelu, bert::Activation::relu})
+    for (std::size_t columns : count_edges) {
+      const std::size_t rows = 3, stride = 2 * columns + 1;
+      const std::vector<float> x = random_values(rows * stride, 1, 3), dy = random_values(rows * columns, 2);
+      const auto out = same_on_all(rows * 2 * columns, [&](const auto&, const auto& training, float* to) {
+        training.gate_backward({x.data(), stride, dy.data(), columns, to, 2 * columns, rows, columns, kind});
+      });
+      std::vector<double> expected(out.size());
+      exact.gate_backward(
+          {widened(x).data(), stride, widened(dy).data(), columns, expected.data(), 2 * columns, rows, columns, kind});
+      check_close(out, expected, 2e-6);
+    }
+}
+
 TEST_CASE("training: attention forward and backward match double, on every ISA, with dropout and without",
           "[kernels][training]") {
+  const bool causal = GENERATE(false, true);
   for (std::size_t length : {1, 2, 7, 16, 17, 33, 65, 130})
     for (std::size_t size : {1, 8, 17, 32, 64})
       for (std::uint32_t threshold : {0u, 20000u}) {
@@ -147,7 +179,7 @@ TEST_CASE("training: attention forward and backward match double, on every ISA, 
           args.q = qs, args.k = ks, args.v = vs, args.dout = douts, args.stride = args.out_stride = size;
           args.out = out, args.dq = out + all, args.dk = out + 2 * all, args.dv = out + 3 * all;
           args.length = length, args.head_size = size, args.mask = mask, args.first_element = 24, args.scratch = space;
-          args.scale = 0.3f;
+          args.scale = 0.3f, args.causal = causal;
         };
         const auto out = same_on_all(4 * all, [&](const auto&, const auto& training, float* to) {
           const auto space = scratch<float>(training.attention_scratch(length, size));
@@ -164,7 +196,8 @@ TEST_CASE("training: attention forward and backward match double, on every ISA, 
         args.scale = static_cast<double>(0.3f);
         exact.attention(args);
         exact.attention_backward(args);
-        INFO(length << " tokens, head size " << size << ", dropout threshold " << threshold);
+        INFO((causal ? "causal, " : "") << length << " tokens, head size " << size << ", dropout threshold "
+                                        << threshold);
         check_close(out, expected, 1e-5);
       }
 }

@@ -22,7 +22,7 @@ std::vector<std::vector<float>> states_of(const bert::TrainableBert<float>& mode
                                           const std::vector<std::size_t>& outputs, int threads) {
   const auto& kernels = model.kernels();
   const auto count = static_cast<std::size_t>(threads);
-  const bert::DropoutPlan dropout{0.2, 0.1, 0, 77, 3, batch.sequence_index};
+  const bert::DropoutPlan dropout{{0.2, 0.2, 0.1, 0}, 77, 3, batch.sequence_index};
   bert::TrainingSpace<float>::Needs needs(kernels, bert::Precision::fp32);
   bert::EncoderPass<float>::count(needs, model.config(), batch.tokens, bert::training_kernels(kernels));
   bert::Arena counting;

@@ -22,6 +22,12 @@ struct DecoderConfig : ModelConfig {
        feed_forward_bias = true;  // of q, k, v; of the output; of up and down
   double rope_theta = 0;          // of rotary positions; 0: positions are learned
   double rope_scaling = 1;        // by which they are divided
+  // Of training: rates, and the tokens before and behind a document, the first where there are several, or -1.
+  double embedding_dropout = 0, hidden_dropout = 0, attention_dropout = 0;
+  std::int32_t bos_token_id = -1, eos_token_id = -1;
+
+  /// Reads the two, of which `otherwise` is the family's default: a number, or a list of them.
+  void read_text_ends(const ConfigReader& config, std::int32_t bos, std::int32_t eos);
 };
 
 /// A family of causal models: names of tensors without ".weight" and ".bias"; those of layers come after prefix + layer
@@ -120,6 +126,17 @@ class DecoderModel {
 #include <algorithm>
 
 namespace bert::inline BERT_ABI {
+
+BERT_INLINE void DecoderConfig::read_text_ends(const ConfigReader& config, std::int32_t bos, std::int32_t eos) {
+  const auto read = [&](const char* key, std::int32_t otherwise) {
+    const Json* value = config.json().find(key);
+    if (value && value->is(Json::Kind::array) && !value->members.empty()) value = &value->members[0];
+    std::int32_t id = value ? -1 : otherwise;
+    if (value) value->to(id);
+    return id >= 0 && static_cast<std::size_t>(id) < vocab_size ? id : -1;
+  };
+  bos_token_id = read("bos_token_id", bos), eos_token_id = read("eos_token_id", eos);
+}
 
 template <class T>
 KeyValueCache<T> DecoderModel<T>::make_cache(std::size_t capacity) const {

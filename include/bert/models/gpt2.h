@@ -50,6 +50,9 @@ BERT_INLINE DecoderConfig gpt2_config(const ConfigReader& config) {
                      .layer_norm_eps = "layer_norm_epsilon"},
                     c);
   c.intermediate_size = config.get_size("n_inner", 4 * c.hidden_size);
+  c.embedding_dropout = config.get("embd_pdrop", 0.1), c.hidden_dropout = config.get("resid_pdrop", 0.1);
+  c.attention_dropout = config.get("attn_pdrop", 0.1);
+  c.read_text_ends(config, 50256, 50256);
   c.num_key_value_heads = c.num_attention_heads, c.head_size = c.hidden_size / c.num_attention_heads;
   for (const char* key : {"scale_attn_by_inverse_layer_idx", "add_cross_attention"})
     if (config.get(key, false)) fail(config.what(), ": ", key, " is true, which is not supported");

@@ -43,6 +43,8 @@ BERT_INLINE DecoderConfig llama_config(const ConfigReader& config) {
   c.num_key_value_heads = config.get_size("num_key_value_heads", c.num_attention_heads);
   c.head_size = config.get_size("head_dim", c.hidden_size / c.num_attention_heads);
   c.rms_norm = c.gated = true;
+  c.attention_dropout = config.get("attention_dropout", 0.0);
+  c.read_text_ends(config, 1, 2);
   c.attention_bias = c.output_bias = config.get("attention_bias", false);
   c.feed_forward_bias = config.get("mlp_bias", false);
   const auto refuse = [&](const auto&... parts) { fail(config.what(), ": ", parts...); };

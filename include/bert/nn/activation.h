@@ -53,6 +53,25 @@ void activation_backward(const Team& team, const TrainingSpace<T>& space, Activa
   team.sync();
 }
 
+/// y [M, N] = activation(gate) * up for gate and up side by side in x [M, 2 N]: x <- y in its first N columns.
+template <class T>
+void gate(const Team& team, const TrainingSpace<T>& space, Activation activation, TensorView<T, 2> x) {
+  const Share rows = team.share(x.rows());
+  space.kernels->gate({x.row(rows.begin), x.row_stride(), rows.end - rows.begin, x.columns() / 2, activation});
+  team.sync();
+}
+
+/// Gradient of y = f(g) u: dL/dg = f'(g) u dL/dy, dL/du = f(g) dL/dy. x [M, 2 N] is g and u as they went into gate(),
+/// dy [M, N] -> dx [M, 2 N].
+template <class T>
+void gate_backward(const Team& team, const TrainingSpace<T>& space, Activation activation, TensorView<const T, 2> x,
+                   TensorView<const T, 2> dy, TensorView<T, 2> dx) {
+  const Share rows = team.share(x.rows());
+  space.training->gate_backward({x.row(rows.begin), x.row_stride(), dy.row(rows.begin), dy.row_stride(),
+                                 dx.row(rows.begin), dx.row_stride(), rows.end - rows.begin, dy.columns(), activation});
+  team.sync();
+}
+
 }  // namespace bert::inline BERT_ABI
 
 #if BERT_WITH_DEFINITIONS

@@ -42,11 +42,12 @@ struct BertEmbeddings {
 /// out [T, H] = word[id] + token_type[type] + position[p], before the layer norm, from row-major tables.
 template <class T>
 void embedding_forward(const Team& team, const TrainingSpace<T>& space, TensorView<const T, 2> word,
-                       TensorView<const T, 2> token_type, TensorView<const T, 2> position, const PackedBatch& batch,
-                       TensorView<T, 2> out) {
-  const Share rows = team.share(batch.tokens());
-  space.kernels->embed({word.data(), 1, token_type.data(), position.data(), batch.ids.data() + rows.begin,
-                        batch.type_ids.data() + rows.begin, batch.positions.data() + rows.begin, out.row(rows.begin),
+                       TensorView<const T, 2> token_type, TensorView<const T, 2> position,
+                       std::span<const std::int32_t> ids, std::span<const std::int32_t> type_ids,
+                       std::span<const std::int32_t> positions, TensorView<T, 2> out) {
+  const Share rows = team.share(ids.size());
+  space.kernels->embed({word.data(), 1, token_type.data(), position.data(), ids.data() + rows.begin,
+                        type_ids.data() + rows.begin, positions.data() + rows.begin, out.row(rows.begin),
                         out.row_stride(), rows.end - rows.begin, out.columns()});
   team.sync();
 }

@@ -226,7 +226,8 @@ void sum_rows(const Team& team, const TrainingSpace<T>& space, TensorView<const 
 ///   dL/dx_mk = sum over n of dy_mn W_nk              dx = dy W
 ///   dL/dW_nk = sum over m of dy_mn x_mk              dW = dy^T x
 ///   dL/db_n  = sum over m of dy_mn
-/// x [M, K], dy [M, N] -> dx [M, K] = dy W + residual (nothing where dx is empty), dweight [N, K], dbias [N].
+/// x [M, K], dy [M, N] -> dx [M, K] = dy W + residual (nothing where dx is empty), dweight [N, K], dbias [N] or
+/// null.
 template <class T>
 void linear_backward(const Team& team, const TrainingSpace<T>& space, TensorView<const T, 2> weight,
                      TensorView<const T, 2> x, TensorView<const T, 2> dy, TensorView<T, 2> dx,
@@ -242,7 +243,7 @@ void linear_backward(const Team& team, const TrainingSpace<T>& space, TensorView
                                turned.row(columns.begin), turned.row_stride()});
   pack_columns(team, space, x);
   multiply_packed<T>(team, space, turned, nullptr, dweight, {});
-  sum_rows(team, space, dy, dbias);
+  if (dbias) sum_rows(team, space, dy, dbias);
 }
 
 }  // namespace bert::inline BERT_ABI

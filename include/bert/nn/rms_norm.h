@@ -48,4 +48,32 @@ class AnyNorm {
   RmsNorm<T> rms_;
 };
 
+/// y [M, H] = RmsNorm(x [M, H]) with gamma [H] that training changes.
+template <class T>
+void rms_norm_forward(const Team& team, const TrainingSpace<T>& space, TensorView<const T, 2> x, const T* gamma, T eps,
+                      TensorView<T, 2> y) {
+  const Share rows = team.share(x.rows());
+  space.kernels->rms_norm({x.row(rows.begin), x.row_stride(), gamma, nullptr, y.row(rows.begin), y.row_stride(),
+                           rows.end - rows.begin, x.columns(), eps});
+  team.sync();
+}
+
+/// Gradients of y = n gamma with n = x r, r = 1 / sqrt(mean(x^2) + eps). With dn = dy gamma, and since the mean depends
+/// on all of the row (dn_j/dx_i = r (1[i=j] - n_i n_j / H)):
+///   dL/dx     = r (dn - n mean(dn n))
+///   dL/dgamma = sum over rows of dy n
+/// Shapes as layer_norm_backward's.
+template <class T>
+void rms_norm_backward(const Team& team, const TrainingSpace<T>& space, TensorView<const T, 2> x, const T* gamma, T eps,
+                       TensorView<const T, 2> dy, TensorView<T, 2> dx, T* dgamma) {
+  constexpr std::size_t block = kernels::partial_rows;
+  const std::size_t columns = x.columns(), blocks = (x.rows() + block - 1) / block;
+  const Share mine = team.share(x.rows(), block);
+  if (mine.end > mine.begin)
+    space.training->rms_norm_backward({x.row(mine.begin), x.row_stride(), gamma, dy.row(mine.begin), dy.row_stride(),
+                                       dx.row(mine.begin), dx.row_stride(), mine.end - mine.begin, columns, eps,
+                                       space.partials + mine.begin / block * columns, nullptr, columns});
+  add_partials(team, space, blocks, columns, space.partials, dgamma);
+}
+
 }  // namespace bert::inline BERT_ABI

@@ -42,6 +42,14 @@ struct Rotary {
   }
 
   bool empty() const { return cosine.size() == 0; }
+  /// Turns back: the transposed rotation, which a gradient takes.
+  Rotary inverse() const {
+    Rotary back;
+    back.cosine = Tensor<T, 2>(cosine.shape()), back.sine = Tensor<T, 2>(sine.shape());
+    for (std::size_t i = 0; i < sine.size(); ++i)
+      back.cosine.data()[i] = cosine.data()[i], back.sine.data()[i] = -sine.data()[i];
+    return back;
+  }
 
   /// Turns the first `heads` heads of x [T, heads * D], in place; positions [T]. The team shares the rows.
   void forward(const Team& team, const KernelTable<T>& kernels, TensorView<T, 2> x,

@@ -4,7 +4,8 @@
 
 namespace bert::inline BERT_ABI {
 
-/// Devlin et al. 2019, section 3.1: words were hidden from `tokens`, and every sequence is a pair of texts.
+/// Devlin et al. 2019, section 3.1: words were hidden from `tokens`, and every sequence is a pair of texts. Causal
+/// models: nothing was hidden, "masked" are the tokens whose next is to be predicted.
 struct PretrainingBatch {
   PackedBatch tokens;
   std::vector<std::size_t> masked;       // [M] indices into `tokens`, ascending

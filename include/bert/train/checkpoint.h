@@ -25,8 +25,8 @@ struct RunProgress {
   void take(std::uint64_t step, std::uint64_t step_tokens, const std::string& curve);
 };
 
-/// config.json as transformers writes it for this configuration.
-std::string config_json(const BertConfig& config, const std::string& architecture);
+/// config.json as transformers writes it for this configuration; `architecture` without the family: "ForMaskedLM".
+std::string config_json(const BertConfig& config, std::string_view architecture);
 
 /// Writes config.json and the tokenizer's files, where they are not there with this content already.
 void save_run_files(const std::filesystem::path& folder, const std::string& config, const TokenizerFiles& tokenizer);
@@ -112,8 +112,9 @@ BERT_INLINE void RunProgress::take(std::uint64_t step, std::uint64_t step_tokens
   if (leading < 10) marks.emplace_back(step, curve);
 }
 
-BERT_INLINE std::string config_json(const BertConfig& config, const std::string& architecture) {
-  std::string text = concat("{\n  \"architectures\": [", quote_json(architecture), "],\n");
+BERT_INLINE std::string config_json(const BertConfig& config, std::string_view architecture) {
+  const std::string name = concat(config.model_type == "roberta" ? "Roberta" : "Bert", architecture);
+  std::string text = concat("{\n  \"architectures\": [", quote_json(name), "],\n");
   const auto add = [&](std::string_view key, const auto& value) { text += concat("  \"", key, "\": ", value, ",\n"); };
   add("attention_probs_dropout_prob", config.attention_probs_dropout_prob);
   if (config.classifier_dropout >= 0) add("classifier_dropout", config.classifier_dropout);
@@ -153,6 +154,8 @@ BERT_INLINE void save_run_files(const std::filesystem::path& folder, const std::
   detail::write_text(folder / "vocab.json", tokenizer.vocab_json);
   detail::write_text(folder / "merges.txt", tokenizer.merges_txt);
   detail::write_text(folder / "tokenizer.json", tokenizer.tokenizer_json);
+  detail::write_text(folder / (tokenizer.model_type == "llama" ? "tokenizer.model" : "spiece.model"),
+                     tokenizer.sentencepiece);
   detail::write_text(folder / "tokenizer_config.json", tokenizer.tokenizer_config_json);
 }
 
@@ -171,8 +174,15 @@ BERT_INLINE void save_checkpoint(const std::filesystem::path& folder, const Para
 BERT_INLINE void save_model(const std::filesystem::path& folder, const ParameterLayout& layout,
                             std::span<const float> values, const RunProgress& progress, const std::string& manifest) {
   std::vector<TensorRef> tensors;
-  for (const ParameterInfo& info : layout.all())
-    tensors.push_back(detail::floats(info.name, info.shape, values.data() + info.offset, info.size));
+  std::vector<std::vector<float>> transposed;  // in the file's order
+  for (const ParameterInfo& info : layout.all()) {
+    const float* data = values.data() + info.offset;
+    if (info.transposed) {
+      copy_to_file_order(info, data, transposed.emplace_back(info.size).data());
+      data = transposed.back().data();
+    }
+    tensors.push_back(detail::floats(info.name, info.shape, data, info.size));
+  }
   std::string marks;
   for (const auto& [step, curve] : progress.marks)
     marks += concat(marks.empty() ? "" : ",", "[", step, ",", quote_json(curve), "]");
@@ -226,8 +236,12 @@ BERT_INLINE void load_checkpoint(const std::filesystem::path& folder, const Para
   RunProgress progress;
   read_manifest(folder, progress);
   const SafetensorsFile model(folder / "model.safetensors");
-  for (const ParameterInfo& info : layout.all())
-    detail::read_floats(model, info.name, info.shape, values.data() + info.offset);
+  std::vector<float> file;
+  for (const ParameterInfo& info : layout.all()) {
+    file.resize(info.size);
+    detail::read_floats(model, info.name, info.shape, file.data());
+    copy_from_file_order(info, file.data(), values.data() + info.offset);
+  }
   const SafetensorsFile moments(detail::state_path(folder, progress.steps));
   detail::read_floats(moments, "adamw.m", {layout.size()}, state.m.data());
   detail::read_floats(moments, "adamw.v", {layout.size()}, state.v.data());

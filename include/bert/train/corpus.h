@@ -23,12 +23,13 @@ struct CorpusIdentity {
   std::string tokenizer_sha256;           // of Tokenizer::to_json()
   std::vector<std::string> files_sha256;  // of the corpus files as they lie on disk, in the order they were given
   bool split_sentences = true;            // lines were cut into sentences (sentences.h)
+  bool line_ends = false;                 // and tokenised with the "\n" behind them
   bool operator==(const CorpusIdentity&) const = default;
 };
 
 /// Hashes the files (about 250 MB/s) and the tokenizer.
 CorpusIdentity corpus_identity(const std::vector<std::filesystem::path>& files, const Tokenizer& tokenizer,
-                               bool split_sentences = true);
+                               bool split_sentences = true, bool line_ends = false);
 
 /// A mapped cache. Move-only, immutable: any thread may read. No document and no segment is empty.
 class Corpus {
@@ -96,8 +97,8 @@ Number number_at(const std::byte* data) {
 }  // namespace detail
 
 BERT_INLINE CorpusIdentity corpus_identity(const std::vector<std::filesystem::path>& files, const Tokenizer& tokenizer,
-                                           bool split_sentences) {
-  CorpusIdentity identity{sha256_hex(tokenizer.to_json()), {}, split_sentences};
+                                           bool split_sentences, bool line_ends) {
+  CorpusIdentity identity{sha256_hex(tokenizer.to_json()), {}, split_sentences, line_ends};
   for (const std::filesystem::path& file : files) {
     if (!std::filesystem::is_regular_file(file))
       fail("cannot read the corpus \"", file.string(),
@@ -144,9 +145,9 @@ BERT_INLINE void Corpus::check_header() {
   if (word(8) != detail::kCorpusVersion) damaged(concat("its version is ", word(8), ", not ", detail::kCorpusVersion));
   id_bytes_ = word(12);
   vocab_size_ = word(16);
-  identity_.split_sentences = word(20) == 1;
+  identity_.split_sentences = (word(20) & 1) != 0, identity_.line_ends = (word(20) & 2) != 0;
   const std::size_t hashes = word(24);
-  if ((id_bytes_ != 2 && id_bytes_ != 4) || word(20) > 1 || hashes == 0 ||
+  if ((id_bytes_ != 2 && id_bytes_ != 4) || word(20) > 3 || hashes == 0 ||
       hashes > (text.size() - detail::kCorpusHeader) / detail::kHashDigits)
     damaged("its header is damaged");
   for (std::size_t i = 0; i < hashes; ++i) {

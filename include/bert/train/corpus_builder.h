@@ -20,6 +20,7 @@ struct CorpusCounts {
 
 struct CorpusOptions {
   bool split_sentences = true;  ///< cut every line into sentences; false: a line is a segment
+  bool line_ends = false;       ///< put a "\n" behind every line: for models that write text
   int threads = 0;              ///< 0: all
   /// Called after every batch on the calling thread. An exception it throws ends the work and leaves no file.
   std::function<void(const CorpusCounts&)> progress = {};
@@ -70,7 +71,7 @@ class CorpusBuilder {
 template <class Reader>
 Corpus load_corpus(const std::vector<std::filesystem::path>& files, const Tokenizer& tokenizer,
                    const std::filesystem::path& cache, const CorpusOptions& options = {}) {
-  const CorpusIdentity identity = corpus_identity(files, tokenizer, options.split_sentences);
+  const CorpusIdentity identity = corpus_identity(files, tokenizer, options.split_sentences, options.line_ends);
   if (std::optional<Corpus> found = Corpus::open(cache, identity)) return std::move(*found);
   CorpusBuilder builder(cache, identity, tokenizer, options);
   for (const std::filesystem::path& file : files) {
@@ -112,7 +113,7 @@ BERT_INLINE void CorpusBuilder::write_header() {
   file_.write(detail::kCorpusMagic);
   write(std::vector<std::uint32_t>{detail::kCorpusVersion, id_bytes,
                                    static_cast<std::uint32_t>(tokenizer_.vocab_size()),
-                                   identity_.split_sentences ? 1u : 0u, hashes, 0});
+                                   (identity_.split_sentences ? 1u : 0u) | (identity_.line_ends ? 2u : 0u), hashes, 0});
   file_.write(identity_.tokenizer_sha256);
   for (const std::string& hash : identity_.files_sha256) file_.write(hash);
 }
@@ -120,6 +121,7 @@ BERT_INLINE void CorpusBuilder::write_header() {
 BERT_INLINE void CorpusBuilder::add_line(std::string_view line) {
   const bool blank = line.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos;
   if (!blank) text_ += line;
+  if (!blank && options_.line_ends) text_ += '\n';
   line_ends_.push_back(text_.size());
   counts_.bytes += line.size();
   if (text_.size() >= detail::kCorpusBatchBytes) tokenize_batch();

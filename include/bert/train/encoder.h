@@ -9,69 +9,19 @@
 #pragma once
 #include <bert/nn/activation.h>
 #include <bert/nn/attention.h>
-#include <bert/nn/dropout.h>
 #include <bert/nn/embedding.h>
 #include <bert/nn/pooler.h>
 #include <bert/train/bert_parameters.h>
+#include <bert/train/dropout_plan.h>
+#include <bert/train/rows.h>
 
 #include <algorithm>
 
 namespace bert::inline BERT_ABI {
 
-/// Where the random numbers of a step's dropout come from, and how much there is.
-struct DropoutPlan {
-  double hidden = 0, attention = 0, classifier = 0;  // rates, as Hugging Face's ..._dropout_prob
-  std::uint64_t seed = 0;
-  std::uint32_t step = 0;
-  std::span<const std::uint32_t> sequences;  // [B] numbers of the batch's sequences in the run
-
-  Dropout at(RandomSite site, double rate, std::size_t offset = 0) const {
-    return {rate, seed, step, static_cast<std::uint32_t>(site) + static_cast<std::uint32_t>(offset), sequences};
-  }
-  Dropout embeddings() const { return at(RandomSite::embeddings_dropout, hidden); }
-  Dropout attention_of(std::size_t layer) const { return at(RandomSite::layer_dropout, attention, 4 * layer); }
-  Dropout attention_output(std::size_t layer) const { return at(RandomSite::layer_dropout, hidden, 4 * layer + 1); }
-  Dropout layer_output(std::size_t layer) const { return at(RandomSite::layer_dropout, hidden, 4 * layer + 2); }
-  Dropout before_classifier() const { return at(RandomSite::classifier_dropout, classifier); }
-};
-
-/// y [M, N] = x [M, N], row by row.
-template <class T>
-void copy_rows(const Team& team, TensorView<const T, 2> x, TensorView<T, 2> y) {
-  const Share rows = team.share(x.rows());
-  for (std::size_t r = rows.begin; r < rows.end; ++r) std::copy(x.row(r), x.row(r) + x.columns(), y.row(r));
-  team.sync();
-}
-
-/// y [M, N] = activation(x [M, N]); x stays, for activation_backward().
-template <class T>
-void activate_into(const Team& team, const TrainingSpace<T>& space, Activation activation, TensorView<const T, 2> x,
-                   TensorView<T, 2> y) {
-  copy_rows(team, x, y);
-  activate(team, activation, y, *space.kernels);
-}
-
-/// y [T, N] <- 0, but for the rows tokens[m], which become row m of x [M, N]. `tokens` ascend.
-template <class T>
-void spread_rows(const Team& team, TensorView<const T, 2> x, std::span<const std::size_t> tokens, TensorView<T, 2> y) {
-  const Share mine = team.share(y.rows());
-  std::size_t m = static_cast<std::size_t>(std::lower_bound(tokens.begin(), tokens.end(), mine.begin) - tokens.begin());
-  for (std::size_t t = mine.begin; t < mine.end; ++t) {
-    if (m < tokens.size() && tokens[m] == t)
-      std::copy(x.row(m), x.row(m) + x.columns(), y.row(t)), ++m;
-    else
-      std::fill_n(y.row(t), y.columns(), T(0));
-  }
-  team.sync();
-}
-
-/// Sets a gradient array and the gradient of the states to 0, before backward passes that add to them.
-template <class T>
-void clear_gradients(const Team& team, std::span<T> array, TensorView<T, 2> dstates) {
-  const Share mine = team.share(array.size(), 64), rows = team.share(dstates.rows());
-  std::fill(array.data() + mine.begin, array.data() + mine.end, T(0));
-  std::fill(dstates.row(rows.begin), dstates.row(rows.end), T(0));
-  team.sync();
+inline DropoutRates dropout_rates(const BertConfig& config) {
+  return {config.hidden_dropout_prob, config.hidden_dropout_prob, config.attention_probs_dropout_prob,
+          config.classifier_dropout < 0 ? config.hidden_dropout_prob : config.classifier_dropout};
 }
 
 template <class T>
@@ -93,6 +43,7 @@ class EncoderPass {
                          arena.matrix<T>(tokens, hidden), arena.matrix<T>(rows, hidden), arena.matrix<T>(rows, hidden),
                          arena.matrix<T>(rows, intermediate), arena.matrix<T>(rows, hidden)});
     }
+    if (config.first_position > 0) positions_ = {arena.take<std::int32_t>(tokens), tokens};
     states_ = arena.matrix<T>(states, hidden);
     chosen_x_ = arena.matrix<T>(chosen, hidden);
     chosen_context_ = arena.matrix<T>(chosen, hidden);
@@ -138,7 +89,8 @@ class EncoderPass {
     const Activation activation = activation_by_name(config_->hidden_act);
     const auto& offsets = batch.offsets;
 
-    embedding_forward<T>(team, space, weights.word, weights.token_type, weights.position, batch, embedded_);
+    embedding_forward<T>(team, space, weights.word, weights.token_type, weights.position, batch.ids, batch.type_ids,
+                         positions(team, batch), embedded_);
     norm_forward(team, space, embedded_, weights.embeddings_norm, eps, input(0));
     apply_dropout(team, space, dropout.embeddings(), offsets, input(0));
     for (std::size_t i = 0; i < layers_.size(); ++i) {
@@ -197,15 +149,23 @@ class EncoderPass {
     norm_backward(team, space, embedded_, weights.embeddings_norm, eps, gradient_, sum_, gradients.embeddings_norm);
     lookup_backward<T>(team, space, batch.ids, sum_, gradients.word);
     lookup_backward<T>(team, space, batch.type_ids, sum_, gradients.token_type);
-    lookup_backward<T>(team, space, batch.positions, sum_, gradients.position);
+    lookup_backward<T>(team, space, positions(team, batch), sum_, gradients.position);
   }
 
  private:
   struct Layer {
     Matrix x, qkv, context, attention_sum, attended, up, output_sum;  // inputs of the layer's operations, in order
   };
-  using Norm = typename Parameters::NormParameters;
-  using LinearParameters = typename Parameters::LinearParameters;
+
+  /// Of each token; RoBERTa's sequences do not begin at 0.
+  std::span<const std::int32_t> positions(const Team& team, const PackedBatch& batch) const {
+    if (positions_.empty()) return batch.positions;
+    const Share mine = team.share(batch.tokens());
+    for (std::size_t t = mine.begin; t < mine.end; ++t)
+      positions_[t] = batch.positions[t] + static_cast<std::int32_t>(config_->first_position);
+    team.sync();
+    return positions_;
+  }
 
   /// Whether what the layer does after attention is done for the outputs alone.
   bool is_chosen(std::size_t layer) const { return layer + 1 == layers_.size() && !outputs_.empty(); }
@@ -228,22 +188,13 @@ class EncoderPass {
 
   Matrix input(std::size_t layer) const { return layer < layers_.size() ? layers_[layer].x : states_; }
 
-  static void norm_forward(const Team& team, const TrainingSpace<T>& space, Matrix x, const Norm& norm, T eps,
-                           Matrix y) {
+  static void norm_forward(const Team& team, const TrainingSpace<T>& space, Matrix x, const NormParameters<T>& norm,
+                           T eps, Matrix y) {
     layer_norm_forward<T>(team, space, x, norm.gamma, norm.beta, eps, y);
   }
-  static void norm_backward(const Team& team, const TrainingSpace<T>& space, Matrix x, const Norm& norm, T eps,
-                            Matrix dy, Matrix dx, const Norm& gradient) {
+  static void norm_backward(const Team& team, const TrainingSpace<T>& space, Matrix x, const NormParameters<T>& norm,
+                            T eps, Matrix dy, Matrix dx, const NormParameters<T>& gradient) {
     layer_norm_backward<T>(team, space, x, norm.gamma, eps, dy, dx, gradient.gamma, gradient.beta);
-  }
-  /// out = dropout(x W^T + b) + residual
-  static void residual_linear(const Team& team, const TrainingSpace<T>& space, const LinearParameters& linear, Matrix x,
-                              Matrix residual, Matrix out, std::span<const std::size_t> offsets,
-                              std::span<const std::size_t> tokens, const Dropout& dropout) {
-    if (!dropout.active()) return linear_forward<T>(team, space, linear.weight, linear.bias, x, out, residual);
-    linear_forward<T>(team, space, linear.weight, linear.bias, x, out);
-    apply_dropout(team, space, dropout, offsets, out, tokens);
-    add_rows<T>(team, space, residual, out);
   }
   /// The gradient `sum` as it goes into a branch behind dropout; itself it is the residual's.
   Matrix dropped(const Team& team, const TrainingSpace<T>& space, const Dropout& dropout,
@@ -257,7 +208,8 @@ class EncoderPass {
 
   const BertConfig* config_;
   std::vector<std::size_t> outputs_;
-  Matrix embedded_;  // before the embeddings' norm
+  std::span<std::int32_t> positions_;  // where they do not begin at 0
+  Matrix embedded_;                    // before the embeddings' norm
   std::vector<Layer> layers_;
   Matrix states_, gradient_;
   Matrix chosen_x_, chosen_context_, spread_;  // of the last layer, where the outputs are not all tokens

@@ -77,8 +77,7 @@ class FinetuneRun {
         threads_(options.threads),
         kernels_(options.kernels ? options.kernels : &default_kernels<float>()),
         start_(options.model, options.config, options.tokenizer),
-        config_(start_.config()) {
-    start_.check_length(options.features.max_length);
+        config_(start_.config<TrainableBert<float>>()) {
     train_text_ = read_lines<TextReader>(options.train);
     train_.emplace(options.task, train_text_, options.train.string(), start_.tokenizer(), options.features);
     if (!options.dev.empty()) {
@@ -92,10 +91,11 @@ class FinetuneRun {
   }
 
   FinetuneResult run() {
-    constexpr const char* architectures[] = {"BertForSequenceClassification", "BertForSequenceClassification",
-                                             "BertForTokenClassification", "BertForQuestionAnswering", "BertModel"};
+    constexpr const char* architectures[] = {"ForSequenceClassification", "ForSequenceClassification",
+                                             "ForTokenClassification", "ForQuestionAnswering", "Model"};
     config_text_ = config_json(config_, architectures[static_cast<int>(options_.task)]);
-    model_.emplace(start_.model(train_->heads(), options_.training.seed, *kernels_));
+    model_.emplace(start_.model<TrainableBert<float>>(train_->heads(), options_.features.max_length,
+                                                      options_.training.seed, *kernels_));
     TrainOptions training = options_.training;
     if (training.rate.steps == 0) {
       const double examples = options_.epochs * static_cast<double>(chosen_.size());
@@ -255,12 +255,16 @@ BERT_INLINE TaskMetrics evaluate_task(Task task, const std::filesystem::path& da
                                       FeatureOptions features, int threads, const KernelTable<float>& kernels) {
   const Checkpoint checkpoint = Checkpoint::open(model);
   const Tokenizer tokenizer = load_tokenizer(checkpoint);
-  const BertConfig config = BertConfig::from(checkpoint.config());
+  const BertConfig config = TrainableBert<float>::read_config(checkpoint.config());
   if (!config.id2label.empty()) features.labels.emplace(config.id2label);
-  features.max_length = std::min(features.max_length, config.max_position_embeddings);
+  features.max_length = std::min(features.max_length, config.window());
   const TaskExamples examples(task, read_lines<TextReader>(data), data.string(), tokenizer, features);
   const BertHeads heads = examples.heads();
-  const char* const needed = heads.spans ? "qa_outputs.weight" : "classifier.weight";
+  const HeadNames& names = family_of(config).heads;
+  const std::string needed = concat(heads.spans      ? names.spans
+                                    : heads.tags > 0 ? names.tags
+                                                     : names.classifier,
+                                    ".weight");
   if (!heads.similarity && !checkpoint.find(needed))
     fail("\"", model.string(), "\" has no head for the task ", name_of(task), " (", needed, "): fine-tune it first");
   TrainableBert<float> trainable(checkpoint, heads, 0, config.initializer_range, kernels);

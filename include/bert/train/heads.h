@@ -81,7 +81,7 @@ class MlmHead {
 
   void forward(const Team& team, const TrainingSpace<T>& space, const BertParameters<T>& w,
                TensorView<const T, 2> states, std::span<const std::size_t> masked) const {
-    const Activation activation = activation_by_name(config_->hidden_act);
+    const Activation activation = transform_act();
     gather_rows<T>(team, states, masked, rows_);
     linear_forward<T>(team, space, w.transform.weight, w.transform.bias, rows_, up_);
     activate_into<T>(team, space, activation, up_, activated_);
@@ -98,7 +98,7 @@ class MlmHead {
     linear_backward<T>(team, space, w.word, transformed_, logits_, gradient_, {}, g.word, g.decoder_bias);
     layer_norm_backward<T>(team, space, activated_, w.transform_norm.gamma, eps(), gradient_, gradient_,
                            g.transform_norm.gamma, g.transform_norm.beta);
-    activation_backward<T>(team, space, activation_by_name(config_->hidden_act), up_, gradient_);
+    activation_backward<T>(team, space, transform_act(), up_, gradient_);
     linear_backward<T>(team, space, w.transform.weight, rows_, gradient_, activated_, {}, g.transform.weight,
                        g.transform.bias);
     scatter_add_rows<T>(team, space, activated_, masked, dstates);
@@ -111,6 +111,10 @@ class MlmHead {
 
  private:
   T eps() const { return static_cast<T>(config_->layer_norm_eps); }
+  Activation transform_act() const {
+    const std::string_view own = family_of(*config_).heads.transform_act;
+    return activation_by_name(own.empty() ? std::string_view(config_->hidden_act) : own);
+  }
 
   const BertConfig* config_;
   Matrix rows_, up_, activated_, transformed_, gradient_, logits_;
@@ -124,7 +128,6 @@ template <class T>
 class PooledHead {
  public:
   using Matrix = TensorView<T, 2>;
-  using LinearParameters = typename BertParameters<T>::LinearParameters;
 
   PooledHead(Arena& arena, const BertConfig& config, std::size_t sequences, std::size_t outputs)
       : first_(arena.matrix<T>(sequences, config.hidden_size)),
@@ -145,8 +148,8 @@ class PooledHead {
   std::span<const T> losses() const { return {losses_, first_.rows()}; }
   std::span<const std::uint8_t> right() const { return {right_, first_.rows()}; }
 
-  void forward(const Team& team, const TrainingSpace<T>& space, const LinearParameters& pooler,
-               const LinearParameters& output, const PackedBatch& batch, std::span<const std::size_t> rows,
+  void forward(const Team& team, const TrainingSpace<T>& space, const LinearParameters<T>& pooler,
+               const LinearParameters<T>& output, const PackedBatch& batch, std::span<const std::size_t> rows,
                TensorView<const T, 2> states, const Dropout& dropout) const {
     gather_rows<T>(team, states, rows, first_);
     linear_forward<T>(team, space, pooler.weight, pooler.bias, first_, pooled_before_);
@@ -160,10 +163,10 @@ class PooledHead {
   }
 
   /// logits() hold dL/dlogits.
-  void backward(const Team& team, const TrainingSpace<T>& space, const LinearParameters& pooler,
-                const LinearParameters& output, const LinearParameters& dpooler, const LinearParameters& doutput,
-                const PackedBatch& batch, std::span<const std::size_t> rows, const Dropout& dropout,
-                Matrix dstates) const {
+  void backward(const Team& team, const TrainingSpace<T>& space, const LinearParameters<T>& pooler,
+                const LinearParameters<T>& output, const LinearParameters<T>& dpooler,
+                const LinearParameters<T>& doutput, const PackedBatch& batch, std::span<const std::size_t> rows,
+                const Dropout& dropout, Matrix dstates) const {
     linear_backward<T>(team, space, output.weight, pooled_, logits_, gradient_, {}, doutput.weight, doutput.bias);
     apply_dropout(team, space, dropout, batch.offsets, gradient_, first_tokens(batch));
     activation_backward<T>(team, space, Activation::tanh, pooled_before_, gradient_);

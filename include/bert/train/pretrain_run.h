@@ -5,8 +5,8 @@
 // a run with another corpus, tokenizer, seed or hyper-parameter is refused.
 #pragma once
 #include <bert/io/text_file.h>
+#include <bert/train/causal.h>
 #include <bert/train/corpus_builder.h>
-#include <bert/train/pretraining.h>
 #include <bert/train/pretraining_data.h>
 #include <bert/train/run_folder.h>
 #include <bert/train/run_start.h>
@@ -21,6 +21,7 @@ struct RunReport {
   std::uint64_t tokens = 0;  // of the run so far
   double tokens_per_second = 0;
   bool dev = false;  // losses of the dev text, not of training
+  PretrainingObjective objective = PretrainingObjective::bert;
 };
 
 struct PretrainRunOptions {
@@ -33,7 +34,7 @@ struct PretrainRunOptions {
   std::size_t seq_len = 128;
   // Of training; the dev text is always scored with these:
   double mask_prob = PretrainingOptions{}.mask_prob, short_seq_prob = PretrainingOptions{}.short_seq_prob;
-  PretrainingObjective objective = PretrainingObjective::bert;
+  std::optional<PretrainingObjective> objective = {};  // not said: the one of the model's family
   std::uint64_t report_every = 10, save_every = 500, eval_every = 500;
   std::size_t dev_sequences = 512;
   bool resume = false;
@@ -65,25 +66,64 @@ namespace bert::inline BERT_ABI {
 
 namespace detail {
 
+/// What runs of encoders and of causal models do differently.
+inline BertHeads heads_of(PretrainingObjective objective, const BertConfig&) {
+  return {.mlm = true, .nsp = objective == PretrainingObjective::bert};
+}
+inline DecoderHeads heads_of(PretrainingObjective, const DecoderConfig&) { return {}; }
+
+inline std::string run_config(PretrainingObjective objective, const RunStart&, const BertConfig& config) {
+  return config_json(config, objective == PretrainingObjective::bert ? "ForPreTraining" : "ForMaskedLM");
+}
+/// The text of the config the run begins with, which says what class opens it.
+inline std::string run_config(PretrainingObjective, const RunStart& start, const DecoderConfig& config) {
+  std::string text = start.config_text();
+  if (config.architectures.empty())
+    text.insert(text.find('{') + 1,
+                concat("\n  \"architectures\": [",
+                       config.model_type == "gpt2" ? "\"GPT2LMHeadModel\"" : "\"LlamaForCausalLM\"", "],"));
+  return text;
+}
+
+inline void set_text_ends(const BertConfig&, PretrainingOptions&) {}
+inline void set_text_ends(const DecoderConfig& config, PretrainingOptions& options) {
+  options.bos = config.bos_token_id, options.eos = config.eos_token_id;
+}
+
+/// The objective of a family's models; Error when another one is asked for that it cannot be trained on.
+inline PretrainingObjective objective_of(const RunStart& start, std::optional<PretrainingObjective> asked) {
+  const bool causal = trainable_decoder(start.model_type()) != nullptr;
+  if (asked && causal != (*asked == PretrainingObjective::causal))
+    fail("the objective ", name(*asked), " is not for a model of the type ", start.model_type(),
+         causal ? ": causal models are trained on the next token (causal)" : ": encoders are trained on bert or mlm");
+  if (asked) return *asked;
+  if (causal) return PretrainingObjective::causal;
+  return start.model_type() == "bert" ? PretrainingObjective::bert : PretrainingObjective::mlm;
+}
+
+/// Pass: PretrainingPass or CausalPass.
+template <class Pass>
 class PretrainRun {
  public:
-  explicit PretrainRun(const PretrainRunOptions& options)
+  using Model = typename Pass::Model;
+
+  PretrainRun(const PretrainRunOptions& options, const RunStart& start)
       : options_(options),
         folder_(options.output, options.resume),
         threads_(options.threads),
         kernels_(options.kernels ? options.kernels : &default_kernels<float>()),
-        start_(options.model, options.config, options.tokenizer) {
+        start_(start),
+        objective_(objective_of(start, options.objective)) {
     if (options.training.rate.steps == 0) fail("a run needs at least one step");
     if (options.corpus.empty()) fail("a run needs a corpus to train on");
-    start_.check_length(options.seq_len);
-    const BertHeads heads{.mlm = true, .nsp = options.objective == PretrainingObjective::bert};
-    model_.emplace(start_.model(heads, options.training.seed, *kernels_));
+    const auto config = start_.config<Model>();
+    model_.emplace(
+        start_.model<Model>(heads_of(objective_, config), options.seq_len, options.training.seed, *kernels_));
+    config_text_ = run_config(objective_, start_, config);
   }
 
   std::uint64_t run() {
-    const char* const architecture =
-        options_.objective == PretrainingObjective::bert ? "BertForPreTraining" : "BertForMaskedLM";
-    save_run_files(options_.output, config_json(model_->config(), architecture), start_.files());
+    save_run_files(options_.output, config_text_, start_.files());
     corpus_.emplace(open_corpus(options_.corpus, "corpus.cache"));
     manifest_ = manifest();
     PretrainingOptions data = data_options(options_.training.seed);
@@ -103,12 +143,14 @@ class PretrainRun {
   Corpus open_corpus(const std::vector<std::filesystem::path>& files, const char* cache) const {
     CorpusOptions options;
     options.threads = options_.threads, options.progress = options_.tokenizing;
+    options.line_ends = objective_ == PretrainingObjective::causal, options.split_sentences = !options.line_ends;
     return load_corpus<TextReader>(files, start_.tokenizer(), options_.output / cache, options);
   }
   PretrainingOptions data_options(std::uint64_t seed) const {
     PretrainingOptions options;
-    options.objective = options_.objective, options.seq_len = options_.seq_len, options.seed = seed;
+    options.objective = objective_, options.seq_len = options_.seq_len, options.seed = seed;
     options.batch_size = options_.training.batch;
+    set_text_ends(model_->config(), options);
     return options;
   }
 
@@ -117,18 +159,24 @@ class PretrainRun {
     std::string corpus;
     for (const std::string& hash : corpus_->identity().files_sha256)
       corpus += concat(corpus.empty() ? "" : ",", quote_json(hash));
-    return concat("{\"objective\":", options_.objective == PretrainingObjective::bert ? "\"bert\"" : "\"mlm\"",
-                  ",\"corpus_sha256\":[", corpus,
+    return concat("{\"objective\":", quote_json(std::string(name(objective_))), ",\"corpus_sha256\":[", corpus,
                   "],\"tokenizer_sha256\":", quote_json(corpus_->identity().tokenizer_sha256),
-                  ",\"parent\":", start_.parent_json(),
-                  ",\"config_sha256\":", quote_json(sha256_hex(config_json(model_->config(), ""))),
+                  ",\"parent\":", start_.parent_json(), ",\"config_sha256\":", quote_json(config_sha256()),
                   ",\"seq_len\":", options_.seq_len, ",\"mask_prob\":", options_.mask_prob,
                   ",\"short_seq_prob\":", options_.short_seq_prob, ",", training_json(options_.training),
                   ",\"numerics_version\":", numerics_version, "}");
   }
 
+  /// Of an encoder's config the objective is no part, as it was before causal models came.
+  std::string config_sha256() const {
+    if constexpr (std::is_same_v<typename Model::Config, BertConfig>)
+      return sha256_hex(config_json(model_->config(), ""));
+    return sha256_hex(config_text_);
+  }
+
   std::uint64_t steps() {
     RunReport report;
+    report.objective = objective_;
     report.steps = options_.training.rate.steps;
     while (trainer_->state().steps < report.steps) {
       const StepReport<PretrainingLoss> step = trainer_->step();
@@ -170,29 +218,38 @@ class PretrainRun {
   void save() {
     save_checkpoint(options_.output, model_->layout(), std::as_const(*model_).values(), trainer_->state(),
                     folder_.progress(), manifest_);
-    folder_.draw("Pre-training: mean loss of masked words and next sentences");
+    folder_.draw(objective_ == PretrainingObjective::causal
+                     ? "Pre-training: mean loss of next tokens"
+                     : "Pre-training: mean loss of masked words and next sentences");
   }
 
   const PretrainRunOptions& options_;
   RunFolder folder_;
   Threads threads_;
   const KernelTable<float>* kernels_;
-  RunStart start_;
-  std::optional<TrainableBert<float>> model_;
+  const RunStart& start_;
+  PretrainingObjective objective_;
+  std::optional<Model> model_;
   std::optional<Corpus> corpus_, dev_corpus_;
   std::optional<PretrainingData> data_;
-  std::optional<Pretrainer<float>> trainer_;
+  std::optional<Trainer<Pass>> trainer_;
   std::vector<PretrainingBatch> dev_;
-  std::string manifest_;
+  std::string config_text_, manifest_;
 };
 }  // namespace detail
 
-BERT_INLINE std::uint64_t pretrain(const PretrainRunOptions& options) { return detail::PretrainRun(options).run(); }
+BERT_INLINE std::uint64_t pretrain(const PretrainRunOptions& options) {
+  const RunStart start(options.model, options.config, options.tokenizer);
+  if (trainable_decoder(start.model_type())) return detail::PretrainRun<CausalPass<float>>(options, start).run();
+  return detail::PretrainRun<PretrainingPass<float>>(options, start).run();
+}
 
 BERT_INLINE std::string report_json(const RunReport& report) {
+  const bool causal = report.objective == PretrainingObjective::causal;
   const std::string losses =
-      concat(report.dev ? "\"dev_loss\":" : "\"loss\":", report.loss.total(), ",\"mlm_loss\":", report.loss.mlm.mean(),
-             report.dev ? concat(",\"mlm_accuracy\":", report.loss.mlm.accuracy()) : "",
+      concat(report.dev ? "\"dev_loss\":" : "\"loss\":", report.loss.total(),
+             causal ? "" : concat(",\"mlm_loss\":", report.loss.mlm.mean()),
+             report.dev ? concat(causal ? ",\"accuracy\":" : ",\"mlm_accuracy\":", report.loss.mlm.accuracy()) : "",
              report.loss.nsp.count
                  ? concat(",\"nsp_loss\":", report.loss.nsp.mean(), ",\"nsp_accuracy\":", report.loss.nsp.accuracy())
                  : "");
@@ -205,8 +262,7 @@ BERT_INLINE void options_of_run(const Json& manifest, PretrainRunOptions& option
   read_training(manifest, options.training);
   read_number(manifest, "seq_len", options.seq_len), read_number(manifest, "mask_prob", options.mask_prob);
   read_number(manifest, "short_seq_prob", options.short_seq_prob);
-  if (const Json* const objective = manifest.find("objective"))
-    options.objective = objective->text == "mlm" ? PretrainingObjective::mlm : PretrainingObjective::bert;
+  if (const Json* const objective = manifest.find("objective")) options.objective = objective_by_name(objective->text);
 }
 
 }  // namespace bert::inline BERT_ABI

@@ -32,6 +32,7 @@ template <class T>
 class PretrainingPass {
  public:
   using Scalar = T;
+  using Model = TrainableBert<T>;
   using Batch = PretrainingBatch;
   using Counts = PretrainingCounts;
   using Loss = PretrainingLoss;

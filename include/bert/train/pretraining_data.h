@@ -13,8 +13,11 @@
 // a random shorter length. What is too long loses tokens at random ends of the longer text. [CLS] A [SEP] B [SEP].
 // mlm (Liu et al. 2019, "full sentences"): segments that fit, a [SEP] between documents: [CLS] … [SEP].
 //
-// Both: of the tokens that are not special 15 % are to be predicted; of these 80 % become [MASK], 10 % a random token,
-// 10 % stay.
+// causal: tokens from the starting point on, the end of a text and the beginning of the next between documents:
+// [bos] …; every token but the first is to be predicted from those before it.
+//
+// The others: of the tokens that are not special 15 % are to be predicted; of these 80 % become [MASK], 10 % a random
+// token, 10 % stay.
 #pragma once
 #include <bert/core/rng.h>
 #include <bert/train/batch.h>
@@ -23,9 +26,14 @@
 namespace bert::inline BERT_ABI {
 
 enum class PretrainingObjective {
-  bert,  ///< masked tokens and next sentences
-  mlm,   ///< masked tokens alone
+  bert,    ///< masked tokens and next sentences
+  mlm,     ///< masked tokens alone
+  causal,  ///< the next token
 };
+
+/// "bert", "mlm", "causal", and back. Error for another name.
+std::string_view name(PretrainingObjective objective);
+PretrainingObjective objective_by_name(std::string_view name);
 
 struct PretrainingOptions {
   PretrainingObjective objective = PretrainingObjective::bert;
@@ -35,6 +43,7 @@ struct PretrainingOptions {
   double short_seq_prob = 0.1;                    ///< bert: of sequences that aim at a random shorter length
   double mask_prob = 0.15;                        ///< of tokens to predict, rounded, at least 1 …
   std::size_t max_predictions = std::size_t(-1);  ///< … and at most this many a sequence
+  std::int32_t bos = -1, eos = -1;                ///< causal: ids before and behind a document
 };
 
 /// A permutation of [0, size) that is computed, not stored: a Feistel network over the next power of four whose round
@@ -81,6 +90,7 @@ class PretrainingData {
     std::uint64_t token;  // that was drawn; the segment holds it, or is before it
   };
   bool pairs() const { return options_.objective == PretrainingObjective::bert; }
+  bool causal() const { return options_.objective == PretrainingObjective::causal; }
   void find_special_ids(const Tokenizer& tokenizer);
   void check_options() const;
   void count_starts();
@@ -88,6 +98,7 @@ class PretrainingData {
   Run run_from(std::size_t segment, std::size_t document, std::uint64_t target, std::size_t least) const;
   void add_pair(std::uint32_t index, PretrainingBatch& batch) const;
   void add_full_sentences(std::uint32_t index, PretrainingBatch& batch) const;
+  void add_stream(std::uint32_t index, PretrainingBatch& batch) const;
   void mask(std::uint32_t index, PretrainingBatch& batch) const;
 
   const Corpus& corpus_;
@@ -110,6 +121,19 @@ class PretrainingData {
 #include <cmath>
 
 namespace bert::inline BERT_ABI {
+
+namespace detail {
+inline constexpr std::string_view objective_names[] = {"bert", "mlm", "causal"};
+}
+
+BERT_INLINE std::string_view name(PretrainingObjective objective) {
+  return detail::objective_names[static_cast<int>(objective)];
+}
+BERT_INLINE PretrainingObjective objective_by_name(std::string_view name) {
+  for (int i = 0; i < 3; ++i)
+    if (detail::objective_names[i] == name) return static_cast<PretrainingObjective>(i);
+  fail("the objective \"", name, "\" is not known; there are bert, mlm and causal");
+}
 
 BERT_INLINE Permutation::Permutation(std::uint64_t seed, std::uint32_t epoch, std::uint64_t size)
     : philox_(seed), epoch_(epoch), size_(size) {
@@ -139,7 +163,7 @@ BERT_INLINE PretrainingData::PretrainingData(const Corpus& corpus, const Tokeniz
     fail("the corpus was tokenised with another tokenizer, of ", corpus.vocab_size(), " tokens; this one has ",
          tokenizer.vocab_size());
   check_options();
-  find_special_ids(tokenizer);
+  if (!causal()) find_special_ids(tokenizer);
   count_starts();
 }
 
@@ -151,6 +175,8 @@ BERT_INLINE void PretrainingData::check_options() const {
   if (options_.batch_size == 0) fail("a step needs at least one sequence: batch_size is 0");
   if (!is_probability(options_.short_seq_prob)) fail("short_seq_prob ", options_.short_seq_prob, " is not in [0, 1]");
   if (!is_probability(options_.mask_prob)) fail("mask_prob ", options_.mask_prob, " is not in [0, 1]");
+  if (causal() && (options_.bos < 0 || options_.eos < 0))
+    fail("the model's config has no bos_token_id and eos_token_id inside its vocabulary, which stand between texts");
   if (options_.max_predictions == 0) fail("max_predictions is 0: there would be nothing to learn");
 }
 
@@ -178,7 +204,7 @@ BERT_INLINE void PretrainingData::count_starts() {
     fail(
         "the corpus is a single document: next-sentence pairs need others to draw from; put a blank line between "
         "documents, or train with the objective mlm");
-  const std::uint64_t room = options_.seq_len - (pairs() ? 3 : 2);
+  const std::uint64_t room = options_.seq_len - (pairs() ? 3 : causal() ? 1 : 2);
   first_start_.assign(1, 0);
   if (!pairs()) return first_start_.push_back((corpus_.tokens() + room - 1) / room);
   for (std::size_t d = 0; d < corpus_.documents(); ++d) {
@@ -198,8 +224,12 @@ BERT_INLINE PretrainingBatch PretrainingData::sequences(std::uint64_t first, std
   PretrainingBatch batch;
   for (std::size_t i = 0; i < count; ++i) {
     const auto index = static_cast<std::uint32_t>(first + i);
-    pairs() ? add_pair(index, batch) : add_full_sentences(index, batch);
-    mask(index, batch);
+    if (causal()) {
+      add_stream(index, batch);
+    } else {
+      pairs() ? add_pair(index, batch) : add_full_sentences(index, batch);
+      mask(index, batch);
+    }
     batch.sequence_index.push_back(index);
   }
   return batch;
@@ -313,6 +343,32 @@ BERT_INLINE void PretrainingData::add_full_sentences(std::uint32_t index, Pretra
   }
   if (ids.back() != sep_) ids.push_back(sep_);
   batch.tokens.add(ids);
+}
+
+BERT_INLINE void PretrainingData::add_stream(std::uint32_t index, PretrainingBatch& batch) const {
+  RandomStream random(philox_, 0, RandomSite::sentence_pairs, index);
+  const Start start = start_of(index, random);
+  std::size_t document = start.document;
+  std::uint64_t token = start.token;
+  std::vector<std::int32_t> ids{options_.bos};
+  const auto add = [&](std::int32_t id) {
+    if (ids.size() < options_.seq_len) ids.push_back(id);
+  };
+  while (ids.size() < options_.seq_len) {
+    const std::uint64_t end = corpus_.first_token(corpus_.first_segment(document + 1));
+    const std::uint64_t stop = std::min<std::uint64_t>(end, token + options_.seq_len - ids.size());
+    corpus_.append(token, stop, ids);
+    token = stop;
+    if (token < end) break;
+    add(options_.eos);
+    if (options_.bos != options_.eos) add(options_.bos);
+    document = document + 1 < corpus_.documents() ? document + 1 : 0;
+    token = corpus_.first_token(corpus_.first_segment(document));
+  }
+  const std::size_t first = batch.tokens.tokens();
+  batch.tokens.add(ids);
+  for (std::size_t i = 1; i < ids.size(); ++i)
+    batch.masked.push_back(first + i - 1), batch.masked_ids.push_back(ids[i]);
 }
 
 /// Hides tokens of the batch's last sequence.

@@ -1,5 +1,6 @@
 // What the two kinds of training runs begin with: the model they start from, and what their manifests say alike.
 #pragma once
+#include <bert/io/checkpoint.h>
 #include <bert/io/json.h>
 #include <bert/io/safetensors_writer.h>
 #include <bert/io/tokenizer_files.h>
@@ -8,7 +9,8 @@
 
 namespace bert::inline BERT_ABI {
 
-/// The model a run starts from: a checkpoint, or a new one of a configuration; and its tokenizer.
+/// The model a run starts from: a checkpoint, or a new one of a configuration; and its tokenizer. Which kind of model,
+/// who asks for it knows: Model is a TrainableModel.
 class RunStart {
  public:
   /// From `model`; where it is empty, a new model of the config.json `config` with the tokenizer of the folder
@@ -18,19 +20,36 @@ class RunStart {
 
   const TokenizerFiles& files() const { return files_; }
   const Tokenizer& tokenizer() const { return tokenizer_; }
-  const BertConfig& config() const { return config_; }
+  template <class Model>
+  typename Model::Config config() const {
+    return Model::read_config(config_);
+  }
   /// The manifest's "parent": hash of the checkpoint's tensors, or null.
   std::string parent_json() const { return parent_ ? quote_json(parent_->tensor_digest()) : "null"; }
-  /// Error when sequences of so many tokens do not fit the model.
-  void check_length(std::size_t tokens) const;
-  /// The model before the first step; heads that the checkpoint lacks are new.
-  TrainableBert<float> model(BertHeads heads, std::uint64_t seed, const KernelTable<float>& kernels) const;
+  const std::string& config_text() const { return config_text_; }
+  std::string model_type() const { return config_.get("model_type", "bert"); }
+  /// The model before the first step; heads that the checkpoint lacks are new. Error when sequences of `length` tokens
+  /// do not fit it.
+  template <class Model>
+  Model model(typename Model::Heads heads, std::size_t length, std::uint64_t seed,
+              const KernelTable<float>& kernels) const {
+    const typename Model::Config config = this->config<Model>();
+    if (tokenizer_.vocab_size() > config.vocab_size)
+      fail("the tokenizer has ", tokenizer_.vocab_size(), " tokens, vocab_size in the model's config is ",
+           config.vocab_size);
+    if (length > config.window())
+      fail("sequences of ", length, " tokens do not fit a model with max_position_embeddings ",
+           config.max_position_embeddings);
+    if (parent_) return {*parent_, heads, seed, config.initializer_range, kernels};
+    return {config, heads, seed, config.initializer_range, kernels};
+  }
 
  private:
+  std::optional<Checkpoint> parent_;
+  std::string config_text_;
+  ConfigReader config_;
   TokenizerFiles files_;
   Tokenizer tokenizer_;
-  std::optional<Checkpoint> parent_;
-  BertConfig config_;
 };
 
 /// Reads a number of a manifest; one that is not there changes nothing.
@@ -50,32 +69,19 @@ std::string manifest_difference(const Json& before, const Json& now);
 }  // namespace bert::inline BERT_ABI
 
 #if BERT_WITH_DEFINITIONS
-#include <bert/io/checkpoint.h>
 
 namespace bert::inline BERT_ABI {
 
 BERT_INLINE RunStart::RunStart(const std::filesystem::path& model, const std::filesystem::path& config,
                                const std::filesystem::path& tokenizer)
-    : files_(read_tokenizer_files(model.empty() ? tokenizer : model)), tokenizer_(load_tokenizer(files_)) {
-  if (!model.empty()) parent_.emplace(Checkpoint::open(model));
-  config_ = BertConfig::from(parent_ ? ConfigReader(parent_->config_json(), concat('"', model.string(), '"'))
-                                     : ConfigReader(read_text(config), concat('"', config.string(), '"')));
-  if (tokenizer_.vocab_size() > config_.vocab_size)
-    fail("the tokenizer has ", tokenizer_.vocab_size(), " tokens, vocab_size in the model's config is ",
-         config_.vocab_size);
-}
-
-BERT_INLINE void RunStart::check_length(std::size_t tokens) const {
-  if (tokens > config_.max_position_embeddings)
-    fail("sequences of ", tokens, " tokens do not fit a model with max_position_embeddings ",
-         config_.max_position_embeddings);
-}
-
-BERT_INLINE TrainableBert<float> RunStart::model(BertHeads heads, std::uint64_t seed,
-                                                 const KernelTable<float>& kernels) const {
-  if (parent_) return {*parent_, heads, seed, config_.initializer_range, kernels};
-  return {config_, heads, seed, config_.initializer_range, kernels};
-}
+    : parent_(model.empty() ? std::nullopt : std::optional(Checkpoint::open(model))),
+      config_text_(parent_ ? std::string(parent_->config_json()) : read_text(config)),
+      config_(config_text_, concat('"', (parent_ ? model : config).string(), '"')),
+      files_(read_tokenizer_files(model.empty() ? tokenizer : model)),
+      tokenizer_([&] {
+        if (files_.model_type.empty()) files_.model_type = model_type();  // says which kind a SentencePiece model is
+        return load_tokenizer(files_);
+      }()) {}
 
 BERT_INLINE std::string training_json(const TrainOptions& options) {
   return concat("\"seed\":", options.seed, ",\"steps\":", options.rate.steps, ",\"batch\":", options.batch,

@@ -44,6 +44,7 @@ template <class T>
 class TaskPass {
  public:
   using Scalar = T;
+  using Model = TrainableBert<T>;
   using Batch = TaskBatch;
   using Counts = TaskCounts;
   using Loss = TaskLoss;

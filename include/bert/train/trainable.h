@@ -1,4 +1,5 @@
-// TrainableBert: a BERT whose parameters change: their layout, their values, and where they come from.
+// TrainableModel: a model whose parameters change: their layout, their values, and where they come from. Which model,
+// its struct of parameters says: BertParameters, DecoderParameters.
 #pragma once
 #include <bert/io/weights.h>
 #include <bert/train/bert_parameters.h>
@@ -6,40 +7,49 @@
 
 namespace bert::inline BERT_ABI {
 
-template <class T>
-class TrainableBert {
+template <class Parameters>
+class TrainableModel {
  public:
+  using T = typename Parameters::Scalar;
+  using Config = typename Parameters::Config;
+  using Heads = typename Parameters::Heads;
+
   /// Parameters of a new model: matrices normally distributed with deviation `initializer_range` (0.02), cut at two
   /// deviations; biases 0, layer norms 1 and 0. A function of the seed and each parameter's place.
-  TrainableBert(BertConfig config, BertHeads heads, std::uint64_t seed, double initializer_range = 0.02,
-                const KernelTable<T>& kernels = default_kernels<T>());
+  TrainableModel(Config config, Heads heads, std::uint64_t seed, double initializer_range = 0.02,
+                 const KernelTable<T>& kernels = default_kernels<T>());
   /// Those of a checkpoint; heads that it lacks are as in a new model, heads that are not asked for are left out.
-  TrainableBert(const Checkpoint& checkpoint, BertHeads heads, std::uint64_t seed, double initializer_range = 0.02,
-                const KernelTable<T>& kernels = default_kernels<T>());
+  TrainableModel(const Checkpoint& checkpoint, Heads heads, std::uint64_t seed, double initializer_range = 0.02,
+                 const KernelTable<T>& kernels = default_kernels<T>());
 
-  const BertConfig& config() const { return config_; }
-  const BertHeads& heads() const { return heads_; }
+  static Config read_config(const ConfigReader& config) { return Parameters::read_config(config); }
+
+  const Config& config() const { return config_; }
+  const Heads& heads() const { return heads_; }
   const KernelTable<T>& kernels() const { return *kernels_; }
   const ParameterLayout& layout() const { return layout_; }
   std::span<T> values() { return values_.span(); }
   std::span<const T> values() const { return values_.span(); }
-  const BertParameters<T>& weights() const { return weights_; }
+  const Parameters& weights() const { return weights_; }
   /// The same struct over another array of this layout.
-  BertParameters<T> views(std::span<T> array) const {
+  Parameters views(std::span<T> array) const {
     ParameterLayout layout;
-    return BertParameters<T>(layout, config_, heads_, array.data());
+    return Parameters(layout, config_, heads_, array.data());
   }
 
  private:
   void initialise(const ParameterInfo& info, std::uint64_t seed, double deviation);
 
-  BertConfig config_;
-  BertHeads heads_;
+  Config config_;
+  Heads heads_;
   const KernelTable<T>* kernels_;
   ParameterLayout layout_;
   ParameterArray<T> values_;
-  BertParameters<T> weights_;
+  Parameters weights_;
 };
+
+template <class T>
+using TrainableBert = TrainableModel<BertParameters<T>>;
 
 }  // namespace bert::inline BERT_ABI
 
@@ -47,42 +57,43 @@ class TrainableBert {
 
 namespace bert::inline BERT_ABI {
 
-template <class T>
-TrainableBert<T>::TrainableBert(BertConfig config, BertHeads heads, std::uint64_t seed, double initializer_range,
-                                const KernelTable<T>& kernels)
+template <class Parameters>
+TrainableModel<Parameters>::TrainableModel(Config config, Heads heads, std::uint64_t seed, double initializer_range,
+                                           const KernelTable<T>& kernels)
     : config_(std::move(config)), heads_(heads), kernels_(&kernels) {
-  BertParameters<T>(layout_, config_, heads_, nullptr);
+  Parameters(layout_, config_, heads_, nullptr);
   values_ = ParameterArray<T>({layout_.size()});
   weights_ = views(values());
   for (const ParameterInfo& info : layout_.all()) initialise(info, seed, initializer_range);
 }
 
-template <class T>
-TrainableBert<T>::TrainableBert(const Checkpoint& checkpoint, BertHeads heads, std::uint64_t seed,
-                                double initializer_range, const KernelTable<T>& kernels)
-    : TrainableBert(BertConfig::from(checkpoint.config()), heads, seed, initializer_range, kernels) {
+template <class Parameters>
+TrainableModel<Parameters>::TrainableModel(const Checkpoint& checkpoint, Heads heads, std::uint64_t seed,
+                                           double initializer_range, const KernelTable<T>& kernels)
+    : TrainableModel(read_config(checkpoint.config()), heads, seed, initializer_range, kernels) {
   WeightReader reader(checkpoint);
+  std::vector<T> file;
   for (const ParameterInfo& info : layout_.all()) {
     std::string name = info.name;
     if (name == "cls.predictions.bias" && reader.has("cls.predictions.decoder.bias"))
       name = "cls.predictions.decoder.bias";
-    const bool head = !name.starts_with("bert.") || name.starts_with("bert.pooler.");
-    if (head && !reader.has(name)) continue;
-    reader.read(name, WeightReader::Shape(info.shape), values_.data() + info.offset);
+    if (Parameters::is_head(config_, name) && !reader.has(name)) continue;
+    file.resize(info.transposed ? info.size : 0);
+    T* const values = values_.data() + info.offset;
+    reader.read(name, WeightReader::Shape(info.shape), info.transposed ? file.data() : values);
+    if (info.transposed) copy_from_file_order(info, file.data(), values);
   }
-  if (heads_.mlm && reader.has("cls.predictions.decoder.weight"))
-    reader.broken("cls.predictions.decoder.weight is not the word table, to which training ties the decoder");
-  for (const char* rest : {"cls.", "classifier.", "qa_outputs.", "bert.pooler."}) reader.ignore(rest);
+  Parameters::ignore_other_heads(reader, config_, heads_);
   reader.finish();
 }
 
 /// Elements in pairs by the polar method (Marsaglia and Bray 1964); each pair draws from words of its own until it is
 /// inside two deviations.
-template <class T>
-void TrainableBert<T>::initialise(const ParameterInfo& info, std::uint64_t seed, double deviation) {
+template <class Parameters>
+void TrainableModel<Parameters>::initialise(const ParameterInfo& info, std::uint64_t seed, double deviation) {
   T* const to = values_.data() + info.offset;
   if (!info.decays()) {
-    std::fill_n(to, info.size, info.name.ends_with("LayerNorm.weight") ? T(1) : T(0));
+    std::fill_n(to, info.size, info.name.ends_with(".weight") ? T(1) : T(0));
     return;
   }
   const KernelTable<float>& math = default_kernels<float>();

@@ -35,13 +35,14 @@ template <class Pass>
 class Trainer {
  public:
   using T = typename Pass::Scalar;
+  using Model = typename Pass::Model;
   using Batch = typename Pass::Batch;
   using Loss = typename Pass::Loss;
   /// Sequences [first, first + count) of the run: a pure function of them.
   using Source = std::function<Batch(std::uint64_t first, std::size_t count)>;
 
   /// Borrows the model and changes it.
-  Trainer(TrainableBert<T>& model, TrainOptions options, Source source, const Threads& threads = Threads())
+  Trainer(Model& model, TrainOptions options, Source source, const Threads& threads = Threads())
       : model_(&model),
         options_(options),
         source_(std::move(source)),
@@ -71,16 +72,11 @@ class Trainer {
   template <class Work>
   void with_pass(const Batch& batch, const Work& work);
   DropoutPlan dropout(const Batch& batch) const {
-    const BertConfig& config = model_->config();
-    return {config.hidden_dropout_prob,
-            config.attention_probs_dropout_prob,
-            config.classifier_dropout < 0 ? config.hidden_dropout_prob : config.classifier_dropout,
-            options_.seed,
-            static_cast<std::uint32_t>(state_.steps),
+    return {dropout_rates(model_->config()), options_.seed, static_cast<std::uint32_t>(state_.steps),
             batch.sequence_index};
   }
 
-  TrainableBert<T>* model_;
+  Model* model_;
   TrainOptions options_;
   Source source_;
   Threads threads_;

@@ -1,0 +1,107 @@
+// The gradient of whole models in double against finite differences, with dropout and without.
+#include "support/catch.h"
+#include "support/matrix.h"
+
+#include <bert/train/causal.h>
+
+using namespace tests;
+
+namespace {
+
+/// One direction per parameter: all its elements move together, each its own way.
+template <class Pass>
+void check_gradients(typename Pass::Model& model, const bert::PretrainingBatch& batch) {
+  const auto& kernels = bert::default_kernels<double>();
+  bert::PretrainingCounts counts;
+  counts.add(batch);
+  for (double rate : {0.0, 0.2}) {
+    const bert::DropoutPlan dropout{{rate, rate, rate, 0}, 77, 3, batch.sequence_index};
+    bert::Arena counting;
+    Pass(counting, model.config(), model.heads(), batch, 1, kernels);
+    const auto memory = bert::make_aligned<std::byte>(counting.bytes());
+    bert::Arena arena(memory.get());
+    const Pass pass(arena, model.config(), model.heads(), batch, 1, kernels);
+    const auto loss = [&] {
+      pass.forward({}, model.weights(), batch, dropout);
+      pass.loss({}, batch);
+      return pass.losses(batch).total();
+    };
+    bert::ParameterArray<double> gradient({model.layout().size()});
+    pass.forward({}, model.weights(), batch, dropout);
+    pass.backward({}, model.weights(), model.views(gradient.span()), gradient.span(), batch, counts, dropout);
+    for (const bert::ParameterInfo& info : model.layout().all()) {
+      const std::vector<double> direction = random_values<double>(info.size, info.offset + 1);
+      const auto values = model.values().subspan(info.offset, info.size);
+      const std::vector<double> before(values.begin(), values.end());
+      const double h = 1e-4;
+      const auto at = [&](double distance) {
+        for (std::size_t i = 0; i < info.size; ++i) values[i] = before[i] + distance * direction[i];
+        return loss();
+      };
+      const double measured = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);  // error h^4
+      double slope = 0;
+      std::copy(before.begin(), before.end(), values.begin());
+      for (std::size_t i = 0; i < info.size; ++i) slope += gradient(info.offset + i) * direction[i];
+      INFO(info.name << ", dropout " << rate);
+      CHECK(slope == Approx(measured).epsilon(1e-6).margin(1e-9));
+    }
+  }
+}
+
+bert::PretrainingBatch next_tokens() {
+  bert::PretrainingBatch batch;
+  batch.tokens.add(std::vector<std::int32_t>{1, 5, 3, 5, 2});
+  batch.tokens.add(std::vector<std::int32_t>{4, 10, 0});
+  batch.masked = {0, 1, 2, 3, 5, 6}, batch.masked_ids = {5, 3, 5, 2, 10, 0}, batch.sequence_index = {8, 2};
+  return batch;
+}
+
+bert::DecoderConfig decoder_config() {
+  bert::DecoderConfig config;
+  config.vocab_size = 11, config.hidden_size = 8, config.num_hidden_layers = 2, config.num_attention_heads = 4;
+  config.intermediate_size = 12, config.max_position_embeddings = 9, config.layer_norm_eps = 1e-5;
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("BERT's gradient is that of finite differences, with dropout and without", "[train][backward]") {
+  bert::BertConfig config;
+  config.vocab_size = 11, config.hidden_size = 8, config.num_hidden_layers = 2, config.num_attention_heads = 2;
+  config.intermediate_size = 12, config.max_position_embeddings = 9;
+  bert::TrainableBert<double> model(config, {.mlm = true, .nsp = true}, 1, 0.3);
+  bert::PretrainingBatch batch;
+  batch.tokens.add(std::vector<std::int32_t>{1, 5, 3, 5, 2}, std::vector<std::int32_t>{0, 0, 1, 1, 1});
+  batch.tokens.add(std::vector<std::int32_t>{4, 10, 0}, std::vector<std::int32_t>{0, 0, 1});
+  batch.masked = {1, 3, 6}, batch.masked_ids = {7, 5, 10}, batch.next_sentence = {1, 0}, batch.sequence_index = {8, 2};
+  check_gradients<bert::PretrainingPass<double>>(model, batch);
+}
+
+TEST_CASE("RoBERTa's gradient is that of finite differences, with dropout and without", "[train][backward]") {
+  bert::BertConfig config;
+  config.model_type = "roberta", config.first_position = 2, config.type_vocab_size = 1, config.hidden_act = "relu";
+  config.vocab_size = 11, config.hidden_size = 8, config.num_hidden_layers = 2, config.num_attention_heads = 2;
+  config.intermediate_size = 12, config.max_position_embeddings = 9;
+  bert::TrainableBert<double> model(config, {.mlm = true}, 1, 0.3);
+  bert::PretrainingBatch batch = next_tokens();
+  batch.masked = {1, 3, 6}, batch.masked_ids = {7, 5, 10};
+  check_gradients<bert::PretrainingPass<double>>(model, batch);
+  const bert::ParameterInfo* const positions = model.layout().find("roberta.embeddings.position_embeddings.weight");
+  REQUIRE(positions);
+}
+
+TEST_CASE("GPT-2's gradient is that of finite differences, with dropout and without", "[train][backward]") {
+  bert::DecoderConfig config = decoder_config();
+  config.model_type = "gpt2", config.hidden_act = "gelu_new", config.num_key_value_heads = 4, config.head_size = 2;
+  bert::TrainableDecoder<double> model(config, {}, 1, 0.3);
+  check_gradients<bert::CausalPass<double>>(model, next_tokens());
+}
+
+TEST_CASE("Llama's gradient is that of finite differences, with dropout and without", "[train][backward]") {
+  bert::DecoderConfig config = decoder_config();
+  config.model_type = "llama", config.hidden_act = "silu", config.num_key_value_heads = 2, config.head_size = 4;
+  config.rms_norm = config.gated = true, config.rope_theta = 100, config.tie_word_embeddings = false;
+  config.attention_bias = config.output_bias = config.feed_forward_bias = false;
+  bert::TrainableDecoder<double> model(config, {}, 1, 0.3);
+  check_gradients<bert::CausalPass<double>>(model, next_tokens());
+}
