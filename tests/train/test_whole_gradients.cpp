@@ -3,6 +3,7 @@
 #include "support/matrix.h"
 
 #include <bert/train/causal.h>
+#include <bert/train/task_pass.h>
 
 using namespace tests;
 
@@ -10,12 +11,12 @@ namespace {
 
 /// One direction per parameter: all its elements move together, each its own way.
 template <class Pass>
-void check_gradients(typename Pass::Model& model, const bert::PretrainingBatch& batch) {
+void check_gradients(typename Pass::Model& model, const typename Pass::Batch& batch) {
   const auto& kernels = bert::default_kernels<double>();
-  bert::PretrainingCounts counts;
+  typename Pass::Counts counts;
   counts.add(batch);
   for (double rate : {0.0, 0.2}) {
-    const bert::DropoutPlan dropout{{rate, rate, rate, 0}, 77, 3, batch.sequence_index};
+    const bert::DropoutPlan dropout{{rate, rate, rate, rate, 2 * rate}, 77, 3, batch.sequence_index};
     bert::Arena counting;
     Pass(counting, model.config(), model.heads(), batch, 1, kernels);
     const auto memory = bert::make_aligned<std::byte>(counting.bytes());
@@ -56,6 +57,14 @@ bert::PretrainingBatch next_tokens() {
   return batch;
 }
 
+bert::BertConfig encoder_config(const std::string& type) {
+  bert::BertConfig config;
+  config.vocab_size = 11, config.hidden_size = 8, config.num_hidden_layers = 2, config.num_attention_heads = 2;
+  config.intermediate_size = 12, config.max_position_embeddings = 9, config.model_type = type;
+  if (type == "roberta") config.first_position = 2, config.type_vocab_size = 1, config.hidden_act = "relu";
+  return config;
+}
+
 bert::DecoderConfig decoder_config() {
   bert::DecoderConfig config;
   config.vocab_size = 11, config.hidden_size = 8, config.num_hidden_layers = 2, config.num_attention_heads = 4;
@@ -66,10 +75,7 @@ bert::DecoderConfig decoder_config() {
 }  // namespace
 
 TEST_CASE("BERT's gradient is that of finite differences, with dropout and without", "[train][backward]") {
-  bert::BertConfig config;
-  config.vocab_size = 11, config.hidden_size = 8, config.num_hidden_layers = 2, config.num_attention_heads = 2;
-  config.intermediate_size = 12, config.max_position_embeddings = 9;
-  bert::TrainableBert<double> model(config, {.mlm = true, .nsp = true}, 1, 0.3);
+  bert::TrainableBert<double> model(encoder_config("bert"), {.mlm = true, .nsp = true}, 1, 0.3);
   bert::PretrainingBatch batch;
   batch.tokens.add(std::vector<std::int32_t>{1, 5, 3, 5, 2}, std::vector<std::int32_t>{0, 0, 1, 1, 1});
   batch.tokens.add(std::vector<std::int32_t>{4, 10, 0}, std::vector<std::int32_t>{0, 0, 1});
@@ -78,16 +84,26 @@ TEST_CASE("BERT's gradient is that of finite differences, with dropout and witho
 }
 
 TEST_CASE("RoBERTa's gradient is that of finite differences, with dropout and without", "[train][backward]") {
-  bert::BertConfig config;
-  config.model_type = "roberta", config.first_position = 2, config.type_vocab_size = 1, config.hidden_act = "relu";
-  config.vocab_size = 11, config.hidden_size = 8, config.num_hidden_layers = 2, config.num_attention_heads = 2;
-  config.intermediate_size = 12, config.max_position_embeddings = 9;
-  bert::TrainableBert<double> model(config, {.mlm = true}, 1, 0.3);
+  bert::TrainableBert<double> model(encoder_config("roberta"), {.mlm = true}, 1, 0.3);
   bert::PretrainingBatch batch = next_tokens();
   batch.masked = {1, 3, 6}, batch.masked_ids = {7, 5, 10};
   check_gradients<bert::PretrainingPass<double>>(model, batch);
-  const bert::ParameterInfo* const positions = model.layout().find("roberta.embeddings.position_embeddings.weight");
-  REQUIRE(positions);
+}
+
+TEST_CASE("gradients of tasks are those of finite differences, with dropout and without", "[train][backward]") {
+  for (const char* const type : {"bert", "roberta"})
+    for (const bert::BertHeads heads : {bert::BertHeads{.classes = 3}, bert::BertHeads{.tags = 3},
+                                        bert::BertHeads{.spans = true}, bert::BertHeads{.similarity = true}}) {
+      INFO(type << ", classes " << heads.classes << ", tags " << heads.tags << ", spans " << heads.spans);
+      bert::TrainableBert<double> model(encoder_config(type), heads, 1, 0.3);
+      bert::TaskBatch batch;
+      batch.tokens = next_tokens().tokens, batch.sequence_index = {8, 2};
+      if (heads.classes > 0) batch.labels = {2, 0};
+      if (heads.tags > 0) batch.rows = {1, 2, 6}, batch.labels = {1, 1, 0};
+      if (heads.spans) batch.starts = {1, 0}, batch.ends = {3, 2};
+      if (heads.similarity) batch.scores = {0.7};
+      check_gradients<bert::TaskPass<double>>(model, batch);
+    }
 }
 
 TEST_CASE("GPT-2's gradient is that of finite differences, with dropout and without", "[train][backward]") {

@@ -21,6 +21,7 @@ enum class RandomSite : std::uint32_t {
   embeddings_dropout = 4,
   classifier_dropout = 5,
   sampling = 6,
+  classifier_input_dropout = 7,
   layer_dropout = 1024,  // + 4 * layer + 0 attention probabilities, 1 attention output, 2 feed-forward output
 };
 

@@ -22,7 +22,7 @@
 namespace bert::inline BERT_ABI {
 
 inline DropoutRates dropout_rates(const DecoderConfig& config) {
-  return {config.embedding_dropout, config.hidden_dropout, config.attention_dropout, 0};
+  return {config.embedding_dropout, config.hidden_dropout, config.attention_dropout};
 }
 
 /// y = norm(x), a layer norm or, without beta, an RMS norm.

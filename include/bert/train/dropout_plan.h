@@ -7,6 +7,7 @@ namespace bert::inline BERT_ABI {
 /// How much is dropped, as Hugging Face's ..._dropout_prob.
 struct DropoutRates {
   double embedded = 0, hidden = 0, attention = 0, classifier = 0;
+  double classifier_input = 0;  // RoBERTa: of what its head's dense layer reads, too
 };
 
 /// Where the random numbers of a step's dropout come from, and how much there is.
@@ -26,6 +27,7 @@ struct DropoutPlan {
   }
   Dropout layer_output(std::size_t layer) const { return at(RandomSite::layer_dropout, rates.hidden, 4 * layer + 2); }
   Dropout before_classifier() const { return at(RandomSite::classifier_dropout, rates.classifier); }
+  Dropout before_class_dense() const { return at(RandomSite::classifier_input_dropout, rates.classifier_input); }
 };
 
 }  // namespace bert::inline BERT_ABI

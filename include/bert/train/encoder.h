@@ -20,8 +20,10 @@
 namespace bert::inline BERT_ABI {
 
 inline DropoutRates dropout_rates(const BertConfig& config) {
-  return {config.hidden_dropout_prob, config.hidden_dropout_prob, config.attention_probs_dropout_prob,
-          config.classifier_dropout < 0 ? config.hidden_dropout_prob : config.classifier_dropout};
+  const double classifier = config.classifier_dropout < 0 ? config.hidden_dropout_prob : config.classifier_dropout;
+  const bool own_dense = !family_of(config).heads.class_dense.empty();
+  return {config.hidden_dropout_prob, config.hidden_dropout_prob, config.attention_probs_dropout_prob, classifier,
+          own_dense ? classifier : 0};
 }
 
 template <class T>

@@ -123,7 +123,7 @@ class MlmHead {
 };
 
 /// logits = W dropout(tanh(pooler(h of [CLS]))) + b: next sentences, and classes of whole sequences. `rows` are those
-/// of the sequences' first tokens among the states.
+/// of the sequences' first tokens among the states; `input` is dropout of these (RoBERTa).
 template <class T>
 class PooledHead {
  public:
@@ -150,8 +150,9 @@ class PooledHead {
 
   void forward(const Team& team, const TrainingSpace<T>& space, const LinearParameters<T>& pooler,
                const LinearParameters<T>& output, const PackedBatch& batch, std::span<const std::size_t> rows,
-               TensorView<const T, 2> states, const Dropout& dropout) const {
+               TensorView<const T, 2> states, const Dropout& input, const Dropout& dropout) const {
     gather_rows<T>(team, states, rows, first_);
+    apply_dropout(team, space, input, batch.offsets, first_, first_tokens(batch));
     linear_forward<T>(team, space, pooler.weight, pooler.bias, first_, pooled_before_);
     activate_into<T>(team, space, Activation::tanh, pooled_before_, pooled_);
     apply_dropout(team, space, dropout, batch.offsets, pooled_, first_tokens(batch));
@@ -166,11 +167,12 @@ class PooledHead {
   void backward(const Team& team, const TrainingSpace<T>& space, const LinearParameters<T>& pooler,
                 const LinearParameters<T>& output, const LinearParameters<T>& dpooler,
                 const LinearParameters<T>& doutput, const PackedBatch& batch, std::span<const std::size_t> rows,
-                const Dropout& dropout, Matrix dstates) const {
+                const Dropout& input, const Dropout& dropout, Matrix dstates) const {
     linear_backward<T>(team, space, output.weight, pooled_, logits_, gradient_, {}, doutput.weight, doutput.bias);
     apply_dropout(team, space, dropout, batch.offsets, gradient_, first_tokens(batch));
     activation_backward<T>(team, space, Activation::tanh, pooled_before_, gradient_);
     linear_backward<T>(team, space, pooler.weight, first_, gradient_, pooled_, {}, dpooler.weight, dpooler.bias);
+    apply_dropout(team, space, input, batch.offsets, pooled_, first_tokens(batch));
     scatter_add_rows<T>(team, space, pooled_, rows, dstates);
   }
 

@@ -58,7 +58,8 @@ class PretrainingPass {
     encoder_.forward(team, space_, weights, batch.tokens, dropout);
     if (mlm(batch)) mlm_.forward(team, space_, weights, encoder_.states(), masked_);
     if (nsp(batch))
-      nsp_.forward(team, space_, weights.pooler, weights.next_sentence, batch.tokens, first_, encoder_.states(), {});
+      nsp_.forward(team, space_, weights.pooler, weights.next_sentence, batch.tokens, first_, encoder_.states(), {},
+                   {});
   }
   /// Losses alone, without gradients.
   void loss(const Team& team, const PretrainingBatch& batch) const {
@@ -77,7 +78,7 @@ class PretrainingPass {
     if (nsp(batch)) {
       nsp_.loss(team, space_, batch.next_sentence, T(1) / static_cast<T>(counts.pairs));
       nsp_.backward(team, space_, weights.pooler, weights.next_sentence, gradients.pooler, gradients.next_sentence,
-                    batch.tokens, first_, {}, dstates);
+                    batch.tokens, first_, {}, {}, dstates);
     }
     encoder_.backward(team, space_, weights, gradients, batch.tokens, dropout);
   }

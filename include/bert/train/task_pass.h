@@ -78,7 +78,7 @@ class TaskPass {
     const Matrix states = encoder_.states();
     if (heads_.classes > 0)
       classes_.forward(team, space_, w.pooler, w.classifier, batch.tokens, state_rows_, states,
-                       dropout.before_classifier());
+                       dropout.before_class_dense(), dropout.before_classifier());
     if (heads_.tags > 0) {
       gather_rows<T>(team, states, state_rows_, rows_);
       apply_dropout(team, space_, dropout.before_classifier(), batch.tokens.offsets, rows_, batch.rows);
@@ -106,7 +106,7 @@ class TaskPass {
     loss(team, batch, T(1) / static_cast<T>(counts.terms));
     if (heads_.classes > 0)
       classes_.backward(team, space_, w.pooler, w.classifier, g.pooler, g.classifier, batch.tokens, state_rows_,
-                        dropout.before_classifier(), dstates);
+                        dropout.before_class_dense(), dropout.before_classifier(), dstates);
     if (heads_.tags > 0) {
       linear_backward<T>(team, space_, w.classifier.weight, rows_, logits_, rows_gradient_, {}, g.classifier.weight,
                          g.classifier.bias);
