@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """`bert fill-mask`, `classify`, `rerank`, `tag` and `answer` beside Hugging Face's pipelines on the same random weights and texts.
 
-    tools/compare_pipelines.py build/release/bert --vocab vocab.txt [--roberta FOLDER] --texts FILE [--count 40] [--seed 1]
+    tools/compare_pipelines.py build/release/bert --vocab vocab.txt [--roberta FOLDER] [--albert FOLDER] [--xlnet FOLDER]
+        --texts FILE [--count 40] [--seed 1] [--families bert,xlnet]
 
-For each family that reads a WordPiece vocabulary (bert, distilbert, electra), with --roberta for RoBERTa and the vocab.json and
-merges.txt in FOLDER, and each head it makes a small model with transformers, runs both on lines of FILE, and compares labels,
-words and offsets exactly and scores to 1e-5. transformers 5 has no question-answering pipeline any more: what that of 4.x
-computes is written down here in NumPy, on transformers' logits.
+For each family that reads a WordPiece vocabulary (bert, distilbert, electra), for RoBERTa with the vocab.json and merges.txt in
+FOLDER, for ALBERT and XLNet with the spiece.model in FOLDER, and for each head it makes a small model with transformers, runs both
+on lines of FILE, and compares labels, words and offsets exactly and scores to 1e-5. transformers 5 has no question-answering
+pipeline any more: what that of 4.x computes is written down here in NumPy, on transformers' logits. XLNet fills no masks, has no
+window to cut at (its texts here are short), and is not asked for answers: that pipeline puts its context before the question,
+`bert answer` the question first for every family.
 Prints a line for each comparison; exit status 1 when one differs. Needs torch, transformers.
 """
 
@@ -26,20 +29,25 @@ import transformers
 
 TOLERANCE = 1e-5  # of a probability; of a regression's number relative, where it is above 1
 WINDOW = 128
-FAMILIES = {"bert": "Bert", "distilbert": "DistilBert", "electra": "Electra", "roberta": "Roberta"}
+FAMILIES = {"bert": "Bert", "distilbert": "DistilBert", "electra": "Electra", "roberta": "Roberta", "albert": "Albert", "xlnet": "XLNet"}
+OF_WORDPIECE = ("bert", "distilbert", "electra")
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "MISC"]
 
 
 def make_model(folder, family, head, tokenizer, **config):
     """A random model with weights large enough that its scores differ from text to text."""
     name = FAMILIES[family]
-    sizes = (dict(dim=48, hidden_dim=96, n_layers=2, n_heads=4) if family == "distilbert" else
-             dict(hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4))  # fmt: skip
-    settings = getattr(transformers, f"{name}Config")(
-        vocab_size=len(tokenizer), max_position_embeddings=WINDOW + (2 if family == "roberta" else 0),
-        initializer_range=0.2, **sizes, **({"pad_token_id": 1} if family == "roberta" else {}), **config)  # fmt: skip
+    sizes = {"distilbert": dict(dim=48, hidden_dim=96, n_layers=2, n_heads=4),
+             "xlnet": dict(d_model=48, d_inner=96, n_layer=2, n_head=4)}.get(
+                 family, dict(hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4))  # fmt: skip
+    own = {"roberta": {"pad_token_id": 1}, "albert": {"embedding_size": 24}, "xlnet": {"pad_token_id": 5}}.get(family, {})
+    if family != "xlnet":  # which has no positions of its own
+        own["max_position_embeddings"] = WINDOW + (2 if family == "roberta" else 0)
+    settings = getattr(transformers, f"{name}Config")(vocab_size=len(tokenizer), initializer_range=0.2, **sizes, **own, **config)
     torch.manual_seed(zlib.crc32(f"{family} {head} {config}".encode()))
     model = getattr(transformers, f"{name}For{head}")(settings).eval()
+    if head == "TokenClassification":
+        model.classifier.bias.data[0] = -2  # some tokens belong to something
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model.double()  # so that differences are of the other side alone
@@ -125,7 +133,7 @@ def compare_tags(program, family, folder, texts, tokenizer):
     long_texts = [" ".join(texts[i : i + 12]) for i in range(0, len(texts), 12)]
     for aggregation in ("none", "simple", "first", "average", "max"):
         for stride in (None, 20):
-            if stride and aggregation == "none":
+            if stride and (aggregation == "none" or family == "xlnet"):
                 continue
             options = {"stride": stride} if stride else {}
             pipeline = transformers.pipeline("token-classification", model=model, tokenizer=tokenizer,
@@ -190,6 +198,9 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--vocab", required=True)
     parser.add_argument("--roberta", help="folder with RoBERTa's vocab.json and merges.txt")
+    parser.add_argument("--albert", help="folder with ALBERT's spiece.model")
+    parser.add_argument("--xlnet", help="folder with XLNet's spiece.model")
+    parser.add_argument("--families", help="only these, with commas between; default: all there are files for")
     parser.add_argument("--texts", required=True)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
@@ -202,17 +213,27 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         vocab = pathlib.Path(temporary) / "vocab.txt"
         vocab.write_bytes(pathlib.Path(options.vocab).read_bytes())
-        for family in FAMILIES:
-            if family == "roberta" and not options.roberta:
+        wanted = options.families.split(",") if options.families else FAMILIES
+        for family in wanted:
+            source = None if family in OF_WORDPIECE else getattr(options, family)
+            if family in OF_WORDPIECE:
+                tokenizer = transformers.BertTokenizerFast(str(vocab), do_lower_case=True, model_max_length=WINDOW)
+            elif source is None:
                 continue
-            if family == "roberta":
-                files = [str(pathlib.Path(options.roberta) / name) for name in ("vocab.json", "merges.txt")]
+            elif family == "roberta":
+                files = [str(pathlib.Path(source) / name) for name in ("vocab.json", "merges.txt")]
                 tokenizer = transformers.RobertaTokenizerFast(*files, model_max_length=WINDOW)
             else:
-                tokenizer = transformers.BertTokenizerFast(str(vocab), do_lower_case=True, model_max_length=WINDOW)
+                kind = getattr(transformers, f"{FAMILIES[family]}TokenizerFast")
+                tokenizer = kind.from_pretrained(source, model_max_length=WINDOW)
+                tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+                tokenizer.padding_side = "left" if family == "xlnet" else "right"  # both as in transformers 4
             folder = str(pathlib.Path(temporary) / family)
-            for compare in (compare_masks, compare_classes, compare_tags, compare_answers):
-                compare(options.program, family, folder, texts, tokenizer)
+            comparisons = [compare_classes, compare_tags]
+            if family != "xlnet":
+                comparisons += [compare_masks, compare_answers]
+            for compare in comparisons:
+                compare(options.program, family, folder, [text[:150] for text in texts] if family == "xlnet" else texts, tokenizer)
     sys.exit(Comparison.failed)
 
 
