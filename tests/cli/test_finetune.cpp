@@ -206,7 +206,7 @@ TEST_CASE("bert evaluate scores hidden words and next sentences as the losses of
     text += "\n";
   }
   write_text(data.scratch / "text", text);
-  const std::string model = (std::filesystem::path(BERT_SOURCE_DIR) / "examples/model/bert.safetensors").string();
+  const std::string model = (source_dir() / "examples/model/bert.safetensors").string();
   const auto evaluate = [&](const std::string& task, const Arguments& more = {}) {
     Arguments all = {"evaluate", "--task", task, "--data", data.path("text"), "--model", model, "--json"};
     all.insert(all.end(), more.begin(), more.end());

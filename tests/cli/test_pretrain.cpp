@@ -287,9 +287,8 @@ TEST_CASE("bert verify replays a pre-training run, and finds what is not from it
     check_failed(run_bert(verify("12")), 1, {"the weights differ"});
   }
   SECTION("what was not trained") {
-    check_error({"verify", (std::filesystem::path(BERT_SOURCE_DIR) / "examples/model").string(), "--steps", "1",
-                 "--corpus", text},
-                1, {"checkpoint"});
+    check_error({"verify", (source_dir() / "examples/model").string(), "--steps", "1", "--corpus", text}, 1,
+                {"checkpoint"});
     check_error({"verify", corpus.output().string(), "--steps", "1"}, 1, {"corpus"});
     check_error({"verify", corpus.output().string(), "--corpus", text}, 2, {"--steps"});
   }

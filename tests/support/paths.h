@@ -6,8 +6,9 @@
 
 namespace tests {
 
-/// The checkout this test was built from (CMake passes BERT_SOURCE_DIR).
-inline std::filesystem::path source_dir() { return BERT_SOURCE_DIR; }
+/// The checkout this test was built from, and where the build puts its programs (paths.cpp).
+std::filesystem::path source_dir();
+std::filesystem::path binary_dir();
 
 /// The shared data folder: $BERT_SHARED_DIR, else ../shared beside the checkout; an empty path when there is none.
 inline std::filesystem::path shared_dir() {

@@ -1,5 +1,7 @@
 // Runs a program of this build (bert, or an example) as a user would, for tests of what programs print and return.
 #pragma once
+#include "support/paths.h"
+
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -13,9 +15,6 @@
 #include <vector>
 
 namespace tests {
-
-/// Where the build puts its programs (CMake passes BERT_BINARY_DIR).
-inline std::filesystem::path binary_dir() { return BERT_BINARY_DIR; }
 
 /// A folder of its own for one test, deleted with the object.
 class ScratchFolder {
@@ -71,7 +70,7 @@ inline RunResult run(std::vector<std::string> arguments, const std::vector<std::
   posix_spawn_file_actions_addopen(&actions, 0, in.c_str(), O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_CREAT, 0600);
   posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), O_WRONLY | O_CREAT, 0600);
-  posix_spawn_file_actions_addchdir_np(&actions, BERT_SOURCE_DIR);
+  posix_spawn_file_actions_addchdir_np(&actions, source_dir().c_str());
   pid_t child = 0;
   const int failure = posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), envp.data());
   posix_spawn_file_actions_destroy(&actions);
