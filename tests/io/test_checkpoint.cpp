@@ -1,4 +1,5 @@
 #include <bert/io/checkpoint.h>
+#include <bert/io/model_config.h>
 #include <bert/io/safetensors_writer.h>
 #include <bert/io/weights.h>
 

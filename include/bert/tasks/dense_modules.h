@@ -36,8 +36,6 @@ class DenseModules {
 #include <bert/models/loading.h>
 #include <bert/nn/activation.h>
 
-#include <algorithm>
-
 namespace bert::inline BERT_ABI {
 
 namespace detail {
@@ -60,7 +58,6 @@ BERT_INLINE DenseModules::DenseModules(const Checkpoint& checkpoint, std::size_t
                                        const KernelTable<float>& kernels)
     : size_(size) {
   WeightReader reader(checkpoint);
-  std::vector<std::string> read;
   for (const DenseModule& module : checkpoint.pooling().dense) {
     const auto activation = detail::module_activation(module.activation_function);
     if (!activation)
@@ -75,11 +72,16 @@ BERT_INLINE DenseModules::DenseModules(const Checkpoint& checkpoint, std::size_t
     load_linear(reader, name, linear, 0, module.out_features, module.bias);
     layers_.push_back({std::move(linear), *activation});
     size_ = module.out_features;
-    read.push_back(name + ".weight");
-    if (module.bias) read.push_back(name + ".bias");
   }
+  const auto was_read = [&](std::string_view tensor) {
+    for (const DenseModule& module : checkpoint.pooling().dense) {
+      const std::string name = concat(module_prefix, module.path, ".linear.");
+      if (tensor == name + "weight" || (module.bias && tensor == name + "bias")) return true;
+    }
+    return false;
+  };
   for (const TensorRef& tensor : checkpoint.tensors())
-    if (tensor.name.starts_with(module_prefix) && std::find(read.begin(), read.end(), tensor.name) == read.end())
+    if (tensor.name.starts_with(module_prefix) && !was_read(tensor.name))
       reader.broken(tensor.name, " ", shape_text(tensor.shape), " has no place in this model");
 }
 
