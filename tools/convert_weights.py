@@ -360,7 +360,7 @@ def tokenizer_of(folder, lowercase, used):
 
 
 def pooling_of(folder, model_folder, used):
-    """What sentence-transformers files say, as {"mode", "normalize", "max_seq_length"} (only what is said)."""
+    """What sentence-transformers files say, as {"mode", "normalize", "max_seq_length", "dense"} (only what is said)."""
     pooling = {}
 
     def load(path):
@@ -382,6 +382,8 @@ def pooling_of(folder, model_folder, used):
             modes += [mode] if isinstance(mode, str) else mode or [names.get(flag, flag) for flag in sorted(flags)]
         elif kind == "Normalize":
             pooling["normalize"] = True
+        elif kind == "Dense" and modes and "normalize" not in pooling and (dense := dense_of(folder, module["path"], used)):
+            pooling.setdefault("dense", []).append(dense)
         elif kind != "Transformer":
             modes.append(kind)  # a part we do not have: the name makes `bert embed` say so
     if modes:
@@ -391,6 +393,30 @@ def pooling_of(folder, model_folder, used):
     if isinstance(length, int) and length > 0:
         pooling["max_seq_length"] = length
     return pooling
+
+
+def dense_of(folder, path, used):
+    """A Dense module's config.json, with its path; None for one that reads or makes something else than the vector."""
+    file = folder / path / "config.json"
+    if not file.is_file():
+        raise ConversionError(f"{file} is missing, modules.json names it")
+    used.append(file)
+    said = {"bias": True, "activation_function": "torch.nn.modules.activation.Tanh"} | parse_json(file.read_text("utf-8"), file)
+    if missing := [key for key in ("in_features", "out_features") if key not in said]:
+        raise ConversionError(f"{file} has no {missing[0]}")
+    if any(said.get(f"module_{end}put_name", "sentence_embedding") != "sentence_embedding" for end in ("in", "out")):
+        return None
+    return {key: said[key] for key in ("activation_function", "bias", "in_features", "out_features")} | {"path": path}
+
+
+def dense_tensors(folder, pooling, used):
+    """The tensors of Dense modules, by the names that they have in the one file."""
+    tensors = {}
+    for path in (dense["path"] for dense in pooling.get("dense", [])):
+        read, files = read_weights(folder / path)
+        used += [folder / path / file for file in files]
+        tensors |= {f"sentence_transformers.{path}.{name}": tensor for name, tensor in read.items()}
+    return tensors
 
 
 def licence_of(folder):
@@ -472,7 +498,9 @@ def convert(source, output, dtype="keep", lowercase=None, note=None):
     used = [model_folder / "config.json", *(model_folder / name for name in weight_files)]
     metadata = {"format": "pt", "bert.format": "1", "bert.config": config_text}
     metadata |= tokenizer_of(model_folder, lowercase, used)
+    modules = {}
     if pooling := pooling_of(folder, model_folder, used):
+        modules = dense_tensors(folder, pooling, used)
         metadata["bert.pooling"] = json.dumps(pooling, sort_keys=True, separators=(",", ":"))
     provenance = {
         "converter": f"convert_weights.py {VERSION}",
@@ -490,7 +518,7 @@ def convert(source, output, dtype="keep", lowercase=None, note=None):
     metadata["bert.provenance"] = json.dumps(provenance, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     target, entries = {"f32": "F32", "f16": "F16", "bf16": "BF16"}.get(dtype), {}
-    for name, tensor in canonical_tensors(tensors, config).items():
+    for name, tensor in (canonical_tensors(tensors, config) | modules).items():
         if target and tensor.dtype in NUMPY and tensor.dtype != target:
             entries[name] = (target, tensor.shape,
                              lambda name=name, t=tensor: converted(name, t.read(), t.dtype, target))  # fmt: skip

@@ -104,7 +104,8 @@ void run(const EmbedFlags& flags) {
   Progress progress(flags.common);
   embed_stream(embedder, session, inputs, [&](const std::string& text, TensorView<const float, 2> states) {
     if (tokens) {
-      sink.add(text, states, true);
+      const std::size_t kept = options.truncate_dim ? options.truncate_dim : states.columns();
+      sink.add(text, states.slice_columns(0, std::min(kept, states.columns())), true);
     } else {
       const std::vector<float> vector = embedder.pooled(states);
       sink.add(text, {vector.data(), {1, vector.size()}}, false);

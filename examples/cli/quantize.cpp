@@ -1,4 +1,4 @@
-// bert quantize: a model file of 8-bit weights, calibrated on a text.
+// bert quantize: a model file of 8-bit weights, that of an encoder calibrated on a text.
 #include <bert/quant/quantize_model.h>
 
 #include "cli.h"
@@ -12,10 +12,10 @@ struct QuantizeFlags {
   bool no_calibrate = false;
 };
 
-/// The texts of --calibrate, else of the file that ships with the project, unless there shall be none.
-std::vector<std::string> calibration_texts(const QuantizeFlags& flags) {
+/// The texts of --calibrate, else for an encoder of the file that ships with the project, unless there shall be none.
+std::vector<std::string> calibration_texts(const QuantizeFlags& flags, const Checkpoint& source) {
   std::vector<std::string> texts;
-  if (flags.no_calibrate) return texts;
+  if (flags.no_calibrate || (flags.calibrate.empty() && decoder_family_of(source))) return texts;
   Lines lines(flags.calibrate.empty() ? shipped_file("calibration.txt").string() : flags.calibrate);
   while (auto line = lines.next()) texts.push_back(std::move(*line));
   if (texts.empty()) fail("\"", flags.calibrate, "\" is empty: a text to calibrate on has one sentence a line");
@@ -26,8 +26,8 @@ void run(const QuantizeFlags& flags) {
   const Common& common = flags.common;
   if (!flags.calibrate.empty() && flags.no_calibrate)
     throw UsageError("--calibrate and --no-calibrate exclude each other");
-  const std::vector<std::string> texts = calibration_texts(flags);
   const Checkpoint source = Checkpoint::open(model_path(common));
+  const std::vector<std::string> texts = calibration_texts(flags, source);
   QuantizeOptions options;
   options.threads = common.threads;
   const QuantizeReport report = quantize_model(source, flags.output, texts, options, cli::kernels(common));
@@ -59,7 +59,7 @@ void add_quantize(CLI::App& app) {
   CLI::App& command = add_command(app, "quantize", "write a model file of 8-bit weights", flags, run);
   command.add_option("-o,--output", flags->output, "the .safetensors file to write")->required();
   command.add_option("--calibrate", flags->calibrate,
-                     "text to calibrate on, one sentence a line (default: one that ships with the project)");
+                     "text to calibrate an encoder on, one sentence a line (default: one that ships with the project)");
   command.add_flag("--no-calibrate", flags->no_calibrate, "as --precision int8 does when a model opens");
 }
 

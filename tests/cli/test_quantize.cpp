@@ -77,6 +77,33 @@ TEST_CASE("bert quantize writes a file that every command opens", "[cli][quantiz
   CHECK(one_json({"info", "--json", "--model", file})["provenance"]["calibration"] == sum);
 }
 
+TEST_CASE("bert quantize writes causal models without calibrating them", "[cli][quantize]") {
+  const ScratchFolder scratch;
+  const std::string file = (scratch / "int8.safetensors").string();
+  write_text(scratch / "texts", texts);
+  for (const char* name : {"gpt2", "llama"}) {
+    INFO(name);
+    const std::string source = (source_dir() / "tests/golden" / name).string();
+    check_error({"quantize", "--model", source, "--calibrate", (scratch / "texts").string(), "-o", file}, 1,
+                {"causal model", name, "calibration"});
+    const Json made = one_json({"quantize", "--json", "--model", source, "-o", file});
+    CHECK(made["calibration"].is_null());
+    CHECK(made["int8_products"] == made["products"]);
+    CHECK(made["bytes"] < made["source_bytes"]);
+    const auto states = [&](const Arguments& model) {
+      const std::string dump = (scratch / "states.safetensors").string();
+      Arguments all = {"forward", "--ids", "5 17 3 40", "--dump", dump, "--model"};
+      all.insert(all.end(), model.begin(), model.end());
+      const RunResult result = run_bert(all);
+      INFO(result.err);
+      CHECK(result.status == 0);
+      return read_text(dump);
+    };
+    CHECK((states({file}) == states({source, "--precision", "int8"})));
+    CHECK((states({file}) != states({source})));
+  }
+}
+
 TEST_CASE("bert quantize writes the same bytes whatever the threads and the instruction set", "[cli][quantize][same]") {
   const TinyModel tiny;
   const ScratchFolder scratch;

@@ -1,4 +1,5 @@
 #include <bert/io/checkpoint.h>
+#include <bert/io/model_config.h>
 #include <bert/io/safetensors_writer.h>
 #include <bert/io/weights.h>
 
@@ -230,9 +231,20 @@ TEST_CASE("sentence-transformers files say how to pool", "[io][checkpoint]") {
   tests::write_file(folder / "1_Pooling/config.json", R"({"pooling_mode":["cls","max"]})");
   CHECK(pooling().mode == "cls+max");
   tests::write_file(folder / "modules.json",
-                    R"([{"path":"1_Pooling","type":"a.Pooling"},{"path":"2_Dense","type":"a.Dense"}])");
-  CHECK(pooling().mode == "cls+max+Dense");
+                    R"([{"path":"1_Pooling","type":"a.Pooling"},{"path":"2_LSTM","type":"a.LSTM"}])");
+  CHECK(pooling().mode == "cls+max+LSTM");
   CHECK(pooling().normalize == false);
+  tests::write_file(folder / "2_Dense/config.json", R"({"in_features":8,"out_features":3})");
+  tests::write_file(folder / "modules.json", R"([{"path":"1_Pooling","type":"a.Pooling"},
+    {"path":"2_Dense","type":"a.Dense"},{"path":"3_Normalize","type":"a.Normalize"}])");
+  CHECK(pooling().mode == "cls+max");
+  CHECK(pooling().normalize == true);
+  REQUIRE(pooling().dense.size() == 1);
+  CHECK(pooling().dense[0].path == "2_Dense");
+  CHECK(pooling().dense[0].activation_function == "torch.nn.modules.activation.Tanh");  // Dense.py's default
+  CHECK(pooling().dense[0].in_features == 8);
+  CHECK(pooling().dense[0].out_features == 3);
+  CHECK(pooling().dense[0].bias);
   tests::write_file(folder / "modules.json", R"([{"path":"../1_Pooling","type":"a.Pooling"}])");
   CHECK(error_of(pooling).find("a path inside the folder") != std::string::npos);
 }

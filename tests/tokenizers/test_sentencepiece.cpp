@@ -387,6 +387,13 @@ TEST_CASE("regular expressions find what Oniguruma finds", "[tokenizers]") {
   CHECK(all("\\p{N}{1,3}", "12345") == "<123><45>");
   CHECK(all("a?b|c", "abbcd") == "<ab><b><c>d");
   CHECK(all("x", "") == "");
+  // What a match may begin with: something optional, a group, a look ahead, an anchor, not ASCII, one of many.
+  CHECK(all("a*b?c|[^a-y]", "aabc z ac") == "<aabc>< ><z>< ><ac>");
+  CHECK(all("(?:a|bc?)d|(?!x)[x-z]", "adbcdxyz") == "<ad><bcd>x<y><z>");
+  CHECK(all("a?c|\u00e9b", "b\u00e9bac") == "b<\u00e9b><ac>");
+  CHECK(all("b\\z|\u00e9", "b\u00e9b") == "b<\u00e9><b>");
+  CHECK(all("a1|b1|c1|d1|e1|f1|g1|h1|i1|j1|k1|l1|m1|n1|o1|p1|q1|r+1|s+|t", "r1 rr1rr s1 ta1") ==
+        "<r1> <rr1>rr <s>1 <t><a1>");
   const std::string spaces(200'000, ' ');
   CHECK(all(" +\\z", spaces + "a") == spaces + "a");  // in time that grows with the text, not with its square
   CHECK_THROWS_WITH(Regex(std::string(6000, 'a')), Contains("so many characters in a row"));

@@ -37,11 +37,12 @@ BERT_INLINE void Checkpoint::open_folder() {
     fail("\"", path_.string(), "\" has no model.safetensors",
          folder.has(prefix + "pytorch_model.bin") ? ": convert pytorch_model.bin with tools/convert_weights.py" : "");
   }
-  used_ = folder.used();
 
   const std::string model_type = config_->get("model_type", "bert");
   for (const SafetensorsFile& file : files_)
     for (TensorRef& tensor : canonical_tensors(file.tensors(), model_type)) tensors_.push_back(std::move(tensor));
+  open_modules(folder);
+  used_ = folder.used();
   sort_by_name(tensors_);
   for (std::size_t i = 1; i < tensors_.size(); ++i)
     if (tensors_[i].name == tensors_[i - 1].name) fail("\"", path_.string(), "\" holds ", tensors_[i].name, " twice");
@@ -67,6 +68,22 @@ BERT_INLINE void Checkpoint::open_shards(Folder& folder, const std::string& inde
     const auto at = std::find(shards.begin(), shards.end(), shard.text) - shards.begin();
     if (!files_[static_cast<std::size_t>(at)].find(shard.name))
       broken("promises ", shard.name, " in ", shard.text, ", where it is not");
+  }
+}
+
+/// The tensors of modules behind the pooling, each in a folder of its own.
+BERT_INLINE void Checkpoint::open_modules(Folder& folder) {
+  for (const DenseModule& module : pooling_.dense) {
+    const std::string name = module.path + "/model.safetensors";
+    if (!folder.has(name))
+      fail("\"", (path_ / name).string(), "\" is missing",
+           folder.has(module.path + "/pytorch_model.bin")
+               ? ": convert the folder, with its pytorch_model.bin, with tools/convert_weights.py"
+               : ": modules.json names it");
+    for (TensorRef tensor : files_.emplace_back(folder.use(name)).tensors()) {
+      tensor.name = concat(module_prefix, module.path, ".", tensor.name);
+      tensors_.push_back(std::move(tensor));
+    }
   }
 }
 

@@ -9,6 +9,7 @@ class ConfigReader {
  public:
   /// `what` names the text in errors: `"folder/config.json"`.
   ConfigReader(std::string_view text, std::string what);
+  ConfigReader(Json root, std::string what);
 
   bool has(std::string_view key) const { return root_.find(key) != nullptr; }
   const Json& json() const { return root_; }
@@ -53,7 +54,9 @@ class ConfigReader {
 namespace bert::inline BERT_ABI {
 
 BERT_INLINE ConfigReader::ConfigReader(std::string_view text, std::string what)
-    : what_(std::move(what)), root_(parse_json(text, what_)) {
+    : ConfigReader(parse_json(text, what), what) {}
+
+BERT_INLINE ConfigReader::ConfigReader(Json root, std::string what) : what_(std::move(what)), root_(std::move(root)) {
   if (!root_.is(Json::Kind::object)) fail(what_, " is not a JSON object");
 }
 

@@ -34,8 +34,9 @@ TokenizerFiles tokenizer_files_of(Folder& folder, const std::string& prefix = ""
 /// The modes that a sentence-transformers pooling configuration turns on, joined by '+'.
 std::string pooling_mode_of(const Json& said);
 
-/// What sentence-transformers files say: modules.json, 1_Pooling/config.json, sentence_bert_config.json. A module we do
-/// not have (Dense) joins the mode under its own name, which makes `embed` say so.
+/// What sentence-transformers files say: modules.json, the modules' config.json, sentence_bert_config.json. A module we
+/// do not have, or a Dense that stands elsewhere than between Pooling and Normalize, joins the mode under its own name,
+/// which makes `embed` say so.
 Pooling pooling_of(Folder& folder, const std::string& prefix = "");
 
 }  // namespace bert::inline BERT_ABI
@@ -105,6 +106,19 @@ BERT_INLINE std::string pooling_mode_of(const Json& said) {
   return mode;
 }
 
+namespace detail {
+/// Adds the Dense module of that folder; false when it reads or makes something else than the sentence's vector.
+inline bool add_dense(Folder& folder, const std::string& path, Pooling& pooling) {
+  const std::string name = path + "/config.json", what = concat('"', (folder.path() / name).string(), '"');
+  if (!folder.has(name)) fail(what, " is missing: modules.json names it");
+  const ConfigReader config(folder.text(name), what);
+  for (const char* key : {"module_input_name", "module_output_name"})
+    if (config.get(key, "sentence_embedding") != "sentence_embedding") return false;
+  pooling.dense.push_back(dense_module_of(config, path));
+  return true;
+}
+}  // namespace detail
+
 BERT_INLINE Pooling pooling_of(Folder& folder, const std::string& prefix) {
   Pooling pooling;
   const auto add = [&](const std::string& part) { pooling.mode += concat(pooling.mode.empty() ? "" : "+", part); };
@@ -119,7 +133,8 @@ BERT_INLINE Pooling pooling_of(Folder& folder, const std::string& prefix) {
       add(pooling_mode_of(folder.json(path->text + "/config.json")));
     } else if (kind == "Normalize") {
       pooling.normalize = true;
-    } else if (kind != "Transformer") {
+    } else if (kind != "Transformer" && !(kind == "Dense" && !pooling.mode.empty() && !pooling.normalize &&
+                                          detail::add_dense(folder, path->text, pooling))) {
       add(kind);
     }
   }

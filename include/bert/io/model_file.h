@@ -29,11 +29,25 @@ struct TokenizerFiles {
 /// bert.tokenizer_config. Error when the configuration or the SentencePiece model's base64 is damaged.
 TokenizerFiles tokenizer_files_of(const SafetensorsFile& file);
 
+/// A linear layer behind the pooling, as its config.json says. Its tensors are module_prefix + path + ".linear.weight"
+/// and ".linear.bias".
+struct DenseModule {
+  std::string path;                 // of its folder
+  std::string activation_function;  // a class of PyTorch
+  std::size_t in_features = 0, out_features = 0;
+  bool bias = true;
+};
+inline constexpr std::string_view module_prefix = "sentence_transformers.";
+
+/// The module that `config` describes. Error for a size that is missing or no size.
+DenseModule dense_module_of(const ConfigReader& config, std::string path);
+
 /// How a model's token states become one vector, as far as its files say.
 struct Pooling {
   std::string mode;                           // "cls", "mean", "max", "last"; several joined by '+'; "" not said
   std::optional<bool> normalize;              // to unit length
   std::optional<std::size_t> max_seq_length;  // recommended limit in tokens, special ones included
+  std::vector<DenseModule> dense;             // what the vector passes, before it gets unit length
 };
 
 /// Immutable and movable; const calls may come from any thread. Tensor data stays in the file's pages until touched.
@@ -76,6 +90,7 @@ class Checkpoint {
   explicit Checkpoint(const std::filesystem::path& path) : path_(path) {}
   void open_folder();
   void open_shards(Folder& folder, const std::string& index_name);
+  void open_modules(Folder& folder);
   void drop_tied_copies();
 
   std::filesystem::path path_;
@@ -109,6 +124,13 @@ BERT_INLINE TokenizerFiles tokenizer_files_of(const SafetensorsFile& file) {
   return files;
 }
 
+BERT_INLINE DenseModule dense_module_of(const ConfigReader& config, std::string path) {
+  for (const char* size : {"in_features", "out_features"})
+    if (!config.has(size)) fail(config.what(), " has no ", size);
+  return {std::move(path), config.get("activation_function", "torch.nn.modules.activation.Tanh"),
+          config.get_size("in_features", 0), config.get_size("out_features", 0), config.get("bias", true)};
+}
+
 BERT_INLINE std::size_t Checkpoint::tensor_bytes() const {
   std::size_t total = 0;
   for (const TensorRef& tensor : tensors_) total += tensor.bytes.size();
@@ -140,6 +162,11 @@ BERT_INLINE Checkpoint Checkpoint::open_file(const std::filesystem::path& path) 
     checkpoint.pooling_.mode = pooling.get("mode", "");
     if (pooling.has("normalize")) checkpoint.pooling_.normalize = pooling.get("normalize", false);
     if (pooling.has("max_seq_length")) checkpoint.pooling_.max_seq_length = pooling.get_size("max_seq_length", 1);
+    if (const Json* const dense = pooling.json().find("dense"))
+      for (const Json& each : dense->members) {
+        const ConfigReader module(each, concat(what("bert.pooling"), ": dense"));
+        checkpoint.pooling_.dense.push_back(dense_module_of(module, module.get("path", "")));
+      }
   }
   return checkpoint;
 }

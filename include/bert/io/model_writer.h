@@ -28,10 +28,15 @@ BERT_INLINE void write_model_file(const std::filesystem::path& path, const Check
     const std::string& text = files.tokenizer_json;
     metadata.emplace_back("bert.tokenizer", text.empty() ? load_tokenizer(source).to_json() : text);
   }
-  std::string pooling;  // members sorted by name, as the converter writes them
+  std::string pooling, dense;  // members sorted by name, as the converter writes them
   const auto add = [&](std::string_view key, const std::string& value) {
     pooling += concat(pooling.empty() ? "" : ",", quote_json(key), ":", value);
   };
+  for (const DenseModule& module : source.pooling().dense)
+    dense += concat(dense.empty() ? "" : ",", "{\"activation_function\":", quote_json(module.activation_function),
+                    ",\"bias\":", module.bias ? "true" : "false", ",\"in_features\":", module.in_features,
+                    ",\"out_features\":", module.out_features, ",\"path\":", quote_json(module.path), "}");
+  if (!dense.empty()) add("dense", concat("[", dense, "]"));
   if (const auto length = source.pooling().max_seq_length) add("max_seq_length", concat(*length));
   if (!source.pooling().mode.empty()) add("mode", quote_json(source.pooling().mode));
   if (const auto normalize = source.pooling().normalize) add("normalize", *normalize ? "true" : "false");

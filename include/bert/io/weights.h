@@ -58,7 +58,8 @@ class WeightReader {
   /// Counts every tensor whose name begins so as read: heads that this model knowingly leaves out.
   void ignore(std::string_view prefix);
 
-  /// An error when the checkpoint holds tensors nobody asked for: the model would not be the one that was saved.
+  /// An error when the checkpoint holds tensors nobody asked for: the model would not be the one that was saved. Those
+  /// of modules behind the pooling are not the model's (tasks/dense_modules.h).
   void finish() const;
 
  private:
@@ -177,7 +178,7 @@ BERT_INLINE void WeightReader::ignore(std::string_view prefix) {
 
 BERT_INLINE void WeightReader::finish() const {
   for (std::size_t i = 0; i < read_.size(); ++i)
-    if (!read_[i])
+    if (!read_[i] && !checkpoint_.tensors()[i].name.starts_with(module_prefix))
       broken(checkpoint_.tensors()[i].name, " ", shape_text(checkpoint_.tensors()[i].shape),
              " has no place in this model");
 }

@@ -74,8 +74,12 @@ class DecoderModel {
       if (layer.has_int8()) return true;
     return false;
   }
-  /// The linear layers of layer i by the names of their tensors, as EncoderModel's.
+  std::span<const DecoderLayer<T>> layers() const { return layers_; }
+  /// The linear layers of layer i by the names of their tensors, as EncoderModel's, and the rows of each.
   std::array<std::vector<std::string>, 4> linear_names(std::size_t i) const;
+  std::array<std::vector<std::size_t>, 4> linear_rows() const;
+  /// What shows how large the inputs of its products get; borrows the model's positions.
+  DecoderProbe probe() const requires std::is_same_v<T, float>;
   /// An empty cache; capacity is at most the window.
   KeyValueCache<T> make_cache(std::size_t capacity) const;
 

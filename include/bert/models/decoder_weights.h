@@ -25,12 +25,7 @@ DecoderModel<T>::DecoderModel(WeightReader& reader, const DecoderFamily& family,
                                config_.max_position_embeddings, hidden);
   std::optional<DecoderProbe> probe;
   if constexpr (std::is_same_v<T, float>)
-    if (precision_ == Precision::int8 && !holds_int8(reader.checkpoint())) {
-      PackedBatch batch = probe_batch(config_.vocab_size, config_.window());
-      Tensor<float, 2> x({batch.tokens(), hidden});
-      embed(Team(), batch.ids, batch.type_ids, batch.positions, x.view());
-      probe.emplace(std::move(batch), std::move(x), rotary_.empty() ? nullptr : &rotary_);
-    }
+    if (precision_ == Precision::int8 && !holds_int8(reader.checkpoint())) probe.emplace(this->probe());
   for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) load_layer(reader, i, kernels, probe ? &*probe : nullptr);
   final_norm_ = load_norm(reader, concat(family.prefix, family.final_norm), kernels);
 }
@@ -52,6 +47,25 @@ std::array<std::vector<std::string>, 4> DecoderModel<T>::linear_names(std::size_
 }
 
 template <class T>
+std::array<std::vector<std::size_t>, 4> DecoderModel<T>::linear_rows() const {
+  const DecoderConfig& c = config_;
+  const std::size_t queries = c.num_attention_heads * c.head_size, keys = c.num_key_value_heads * c.head_size;
+  const bool fused = family_->qkv[1].empty();
+  return {fused ? std::vector{queries + 2 * keys} : std::vector{queries, keys, keys},
+          {c.hidden_size},
+          std::vector<std::size_t>(family_->up[1].empty() ? 1 : 2, c.intermediate_size),
+          {c.hidden_size}};
+}
+
+template <class T>
+DecoderProbe DecoderModel<T>::probe() const requires std::is_same_v<T, float> {
+  PackedBatch batch = probe_batch(config_.vocab_size, config_.window());
+  Tensor<float, 2> x({batch.tokens(), config_.hidden_size});
+  embed(Team(), batch.ids, batch.type_ids, batch.positions, x.view());
+  return {std::move(batch), std::move(x), rotary_.empty() ? nullptr : &rotary_};
+}
+
+template <class T>
 AnyNorm<T> DecoderModel<T>::load_norm(WeightReader& reader, const std::string& name,
                                       const KernelTable<T>& kernels) const {
   const std::size_t hidden = config_.hidden_size;
@@ -65,8 +79,6 @@ template <class T>
 void DecoderModel<T>::load_layer(WeightReader& reader, std::size_t i, const KernelTable<T>& kernels,
                                  [[maybe_unused]] DecoderProbe* probe) {
   const DecoderConfig& c = config_;
-  const std::size_t hidden = c.hidden_size, inner = c.intermediate_size;
-  const std::size_t queries = c.num_attention_heads * c.head_size, keys = c.num_key_value_heads * c.head_size;
   DecoderLayer<T>& layer = layers_.emplace_back();
   layer.attention.heads = c.num_attention_heads, layer.attention.kv_heads = c.num_key_value_heads;
   layer.attention.head_size = c.head_size;
@@ -75,12 +87,8 @@ void DecoderModel<T>::load_layer(WeightReader& reader, std::size_t i, const Kern
   layer.feed_forward_norm = load_norm(reader, layer_prefix(i) + std::string(family_->feed_forward_norm), kernels);
 
   const auto names = linear_names(i);
-  const bool fused = names[0].size() == 1;
-  const std::vector<std::size_t> rows[] = {fused ? std::vector{queries + 2 * keys} : std::vector{queries, keys, keys},
-                                           {hidden},
-                                           std::vector<std::size_t>(names[2].size(), inner),
-                                           {hidden}};
-  const std::size_t k[] = {hidden, queries, hidden, inner};
+  const auto rows = linear_rows();
+  const std::size_t k[] = {c.hidden_size, c.num_attention_heads * c.head_size, c.hidden_size, c.intermediate_size};
   const bool bias[] = {c.attention_bias, c.output_bias, c.feed_forward_bias, c.feed_forward_bias};
   if (family_->transposed)
     for (const auto& product : names)

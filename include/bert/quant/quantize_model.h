@@ -2,6 +2,7 @@
 //
 // Without calibration the file holds what loading the source as int8 computes: the same bits. With it, input scales
 // come from what the products really read, and those products that cost most stay as they are in the source.
+// Causal models are written without calibration.
 #pragma once
 #include <bert/io/model_writer.h>
 #include <bert/models/registry.h>
@@ -26,7 +27,8 @@ struct QuantizeReport {
 
 /// Writes the 8-bit form of `source` to `output`. `calibration` may be empty; texts longer than the window are cut.
 /// Heads, embeddings, pooler, biases and LayerNorms are copied as they are. The same bytes for every number of threads
-/// and instruction set. Errors: a source that holds 8-bit weights or lacks an encoder, texts without a tokenizer.
+/// and instruction set. Errors: a source that holds 8-bit weights or is no model, texts without a tokenizer, texts for
+/// a causal model.
 QuantizeReport quantize_model(const Checkpoint& source, const std::filesystem::path& output,
                               std::span<const std::string> calibration, const QuantizeOptions& options = {},
                               const KernelTable<float>& kernels = default_kernels<float>());
@@ -86,25 +88,59 @@ BERT_INLINE std::string quantized_provenance(const Checkpoint& source, std::span
                 ",\"sha256\":", quote_json(source.sha256()), "}}");
 }
 
-}  // namespace detail
-
-BERT_INLINE QuantizeReport quantize_model(const Checkpoint& source, const std::filesystem::path& output,
-                                          std::span<const std::string> calibration, const QuantizeOptions& options,
-                                          const KernelTable<float>& kernels) {
-  if (holds_int8(source)) fail("\"", source.path().string(), "\" holds 8-bit weights already");
+/// The products of an encoder in 8 bits; says in the report how calibration went.
+BERT_INLINE std::vector<QuantizedLayer> quantize_encoder(const Checkpoint& source,
+                                                         std::span<const std::string> calibration,
+                                                         const QuantizeOptions& options,
+                                                         const KernelTable<float>& kernels, QuantizeReport& report) {
   EncoderModel<float> model(source, encoder_family_of(source), kernels,
                             Precision::fp32);  // says what is missing or does not fit
   WeightReader reader(source);
   model.turn_stored(reader);
   const BertConfig& config = model.config();
-  std::vector<PackedBatch> text = detail::pack_texts(source, calibration, config.window(), options.max_tokens);
-  QuantizeReport report;
+  std::vector<PackedBatch> text = pack_texts(source, calibration, config.window(), options.max_tokens);
   for (const PackedBatch& batch : text) report.texts += batch.sequences(), report.tokens += batch.tokens();
   const bool calibrated = !text.empty();
   if (!calibrated) text.push_back(probe_batch(config.vocab_size, config.window()));
   Calibration calibrating(model, reader, text, options.threads);
   std::vector<QuantizedLayer> layers = calibrating.quantize(calibrated);
   if (calibrated) report.reached = calibrating.choose(layers, options.wanted);
+  return layers;
+}
+
+/// The products of a causal model in 8 bits, [N, K] also where the source has [K, N]: so they are read.
+BERT_INLINE std::vector<QuantizedLayer> quantize_decoder(const Checkpoint& source, const DecoderFamily& family,
+                                                         const KernelTable<float>& kernels) {
+  WeightReader reader(source);
+  const DecoderModel<float> model(reader, family, kernels, Precision::fp32, false);
+  Heads<float>::ignore(reader, family.heads);
+  reader.finish();
+  const auto rows = model.linear_rows();
+  DecoderProbe probe = model.probe();
+  std::vector<QuantizedLayer> layers(model.layers().size());
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const auto names = model.linear_names(i);
+    const auto sizes = probe.advance(model.layers()[i]);
+    for (std::size_t p = 0; p < 4; ++p)
+      layers[i][p] = {quantized_product(reader, names[p], rows[p], sizes[p], kernels), names[p]};
+  }
+  return layers;
+}
+
+}  // namespace detail
+
+BERT_INLINE QuantizeReport quantize_model(const Checkpoint& source, const std::filesystem::path& output,
+                                          std::span<const std::string> calibration, const QuantizeOptions& options,
+                                          const KernelTable<float>& kernels) {
+  if (holds_int8(source)) fail("\"", source.path().string(), "\" holds 8-bit weights already");
+  const DecoderFamily* const causal = decoder_family_of(source);
+  if (causal && !calibration.empty())
+    fail("\"", source.path().string(), "\" is a causal model, of type ", causal->model_type,
+         ": calibration on a text is for encoders");
+  QuantizeReport report;
+  const std::vector<QuantizedLayer> layers =
+      causal ? detail::quantize_decoder(source, *causal, kernels)
+             : detail::quantize_encoder(source, calibration, options, kernels, report);
   for (const QuantizedLayer& layer : layers)
     for (const QuantizedProduct& product : layer) {
       ++report.products, report.int8_products += !product.keep_float;

@@ -1,7 +1,9 @@
 // Embedder: texts to vectors (Reimers and Gurevych 2019); search over them is in search.h.
 //
-// Pooling and normalisation follow what the model's folder says (sentence-transformers), else mean and unit length.
+// Pooling, Dense modules and normalisation follow what the model's folder says (sentence-transformers), else mean and
+// unit length.
 #pragma once
+#include <bert/tasks/dense_modules.h>
 #include <bert/tasks/search.h>
 #include <bert/tasks/text_model.h>
 
@@ -23,9 +25,7 @@ class Embedder {
   explicit Embedder(std::shared_ptr<const TextModel> model, EmbedOptions embed = {});
 
   /// Numbers per vector.
-  std::size_t dimension() const {
-    return embed_.truncate_dim ? embed_.truncate_dim : model_->model->config().hidden_size;
-  }
+  std::size_t dimension() const { return embed_.truncate_dim ? embed_.truncate_dim : dense_.size(); }
   const KernelTable<float>& kernels() const { return model_->kernels(); }
   /// Longest text in tokens: the model's window, or the folder's smaller max_seq_length.
   std::size_t window() const { return model_->checkpoint.pooling().max_seq_length.value_or(0); }
@@ -38,8 +38,8 @@ class Embedder {
 
   /// The parts of a call, for texts that do not come all at once: encode() puts the prompt before a text and checks
   /// that it fits the window; stream() takes encodings from next() until it gives none (std::optional<Encoding>), runs
-  /// them in packed batches and calls visit(states [S, dimension()]) for each in order; pooled() makes a vector of
-  /// states. When next() throws, those before are visited first.
+  /// them in packed batches and calls visit(states [S, dimension()], of a model with Dense modules [S, H]) for each in
+  /// order; pooled() makes a vector of states. When next() throws, those before are visited first.
   Encoding encode(const std::string& text) const;
   template <class Next, class Visit>
   void stream(Session& session, const Next& next, const Visit& visit) const;
@@ -53,6 +53,7 @@ class Embedder {
 
   std::shared_ptr<const TextModel> model_;
   EmbedOptions embed_;
+  DenseModules dense_;
   PoolingMode mode_ = PoolingMode::mean;
   bool normalize_ = true;
 };
@@ -66,7 +67,8 @@ void Embedder::stream(Session& session, const Next& next, const Visit& visit) co
     const TensorView<const float, 2> states =
         embed_.layer ? std::as_const(trace.hidden_states[*embed_.layer]).view() : output.last_hidden_state;
     for (std::size_t b = 0; b < batch.sequences(); ++b)
-      visit(states.slice_rows(batch.offsets[b], batch.length(b)).slice_columns(0, dimension()));
+      visit(states.slice_rows(batch.offsets[b], batch.length(b))
+                .slice_columns(0, dense_.empty() ? dimension() : states.columns()));
   });
 }
 
@@ -81,14 +83,16 @@ BERT_INLINE Embedder::Embedder(const std::filesystem::path& model, const TaskOpt
     : Embedder(TextModel::open(model, options), std::move(embed)) {}
 
 BERT_INLINE Embedder::Embedder(std::shared_ptr<const TextModel> model, EmbedOptions embed)
-    : model_(std::move(model)), embed_(std::move(embed)) {
+    : model_(std::move(model)),
+      embed_(std::move(embed)),
+      dense_(model_->checkpoint, model_->model->config().hidden_size, model_->kernels()) {
   const Pooling& said = model_->checkpoint.pooling();
   const std::string mode = !embed_.pooling.empty() ? embed_.pooling : said.mode.empty() ? "mean" : said.mode;
   mode_ = mode_by_name(mode);
   normalize_ = embed_.normalize.value_or(said.normalize.value_or(true));
   const ModelConfig& config = model_->model->config();
-  if (embed_.truncate_dim > config.hidden_size)
-    fail("cannot keep ", embed_.truncate_dim, " of ", config.hidden_size, " dimensions");
+  if (embed_.truncate_dim > dense_.size())
+    fail("cannot keep ", embed_.truncate_dim, " of ", dense_.size(), " dimensions");
   if (embed_.layer && *embed_.layer > config.num_hidden_layers)
     fail("there is no layer ", *embed_.layer, ": the model has ", config.num_hidden_layers);
 }
@@ -120,7 +124,14 @@ BERT_INLINE Encoding Embedder::encode(const std::string& text) const {
 
 BERT_INLINE std::vector<float> Embedder::pooled(TensorView<const float, 2> states) const {
   std::vector<float> vector(dimension());
-  pool<float>(mode_, normalize_, states, vector, model_->kernels());
+  if (dense_.empty()) {
+    pool<float>(mode_, normalize_, states, vector, model_->kernels());
+    return vector;
+  }
+  std::vector<float> whole(states.columns());
+  pool<float>(mode_, false, states, whole, model_->kernels());
+  whole = dense_.forward(std::move(whole));
+  pool<float>(PoolingMode::cls, normalize_, {whole.data(), {1, dimension()}}, vector, model_->kernels());  // of one row
   return vector;
 }
 

@@ -45,6 +45,7 @@ class CharacterBpe {
   CharacterBpeOptions options_;
   MergeTable merges_;
   bool cuts_ = true;
+  std::array<std::int32_t, 128> ascii_;  // symbol of each character; -1 or kStranger: none
   std::vector<char> is_whole_;           // merging makes this token of its own characters
   std::array<std::int32_t, 256> bytes_;  // tokens of the bytes; -1: none
   // Of a SentencePiece model:
@@ -139,6 +140,10 @@ BERT_INLINE CharacterBpe::CharacterBpe(const Vocabulary& tokens, const std::vect
 }
 
 BERT_INLINE void CharacterBpe::find_whole(const Vocabulary& tokens) {
+  for (unsigned char byte = 0; byte < 128; ++byte) {
+    const char character = static_cast<char>(byte);
+    ascii_[byte] = uses_.empty() ? tokens.find_id({&character, 1}) : symbol_of(tokens, {&character, 1});
+  }
   is_whole_.resize(tokens.size());
   Scratch scratch;
   for (std::size_t id = 0; id < tokens.size(); ++id) {
@@ -197,7 +202,8 @@ BERT_INLINE void CharacterBpe::add_characters(const Vocabulary& tokens, std::str
     const std::string_view character = word.substr(0, detail::character_length(word[0]));
     const auto size = static_cast<std::uint32_t>(character.size());
     word.remove_prefix(size);
-    if (const std::int32_t id = tokens.find_id(character); id >= 0) {
+    const auto lead = static_cast<unsigned char>(character[0]);
+    if (const std::int32_t id = lead < 128 ? ascii_[lead] : tokens.find_id(character); id >= 0) {
       flush();
       scratch.merges.append(id, at, at + size);
       at += size;
@@ -222,7 +228,9 @@ BERT_INLINE void CharacterBpe::add_pieces(const Vocabulary& tokens, std::string_
   for (std::size_t i = 0, length; !uses_.empty() && i < word.size(); i += length) {
     length = std::min(detail::character_length(word[i]), word.size() - i);
     const auto begin = at + static_cast<std::uint32_t>(i);
-    scratch.merges.append(symbol_of(tokens, word.substr(i, length)), begin, begin + static_cast<std::uint32_t>(length));
+    const auto byte = static_cast<unsigned char>(word[i]);
+    scratch.merges.append(byte < 128 ? ascii_[byte] : symbol_of(tokens, word.substr(i, length)), begin,
+                          begin + static_cast<std::uint32_t>(length));
   }
   merges_.run(scratch.merges);
   const auto size = static_cast<std::int32_t>(tokens.size());

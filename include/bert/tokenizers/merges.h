@@ -44,6 +44,8 @@ class MergeTable {
   void run(Scratch& scratch) const;
 
  private:
+  static constexpr std::size_t few = 32;  // symbols, of which the next pair is found faster by looking at all
+  void run_few(std::vector<Symbol>& symbols) const;
   struct Merge {
     std::uint64_t pair = empty;
     std::int32_t rank = 0, merged = 0;
@@ -100,8 +102,34 @@ BERT_INLINE void MergeTable::add_candidate(std::int32_t left, std::int32_t right
   std::push_heap(scratch.heap.begin(), scratch.heap.end(), detail::merges_later);
 }
 
+BERT_INLINE void MergeTable::run_few(std::vector<Symbol>& symbols) const {
+  constexpr std::int32_t none = INT32_MAX;
+  const std::size_t size = symbols.size();
+  std::int32_t ranks[few], merged[few];  // of each symbol with the one behind it
+  const auto look = [&](std::size_t i) {
+    const std::int32_t after = symbols[i].after;
+    const Merge* const found = after < 0 ? nullptr : find(symbols[i].id, symbols[static_cast<std::size_t>(after)].id);
+    ranks[i] = found ? found->rank : none;
+    if (found) merged[i] = found->merged;
+  };
+  for (std::size_t i = 0; i < size; ++i) look(i);
+  for (;;) {
+    std::size_t first = 0;
+    for (std::size_t i = 1; i < size; ++i) first = ranks[i] < ranks[first] ? i : first;
+    if (size == 0 || ranks[first] == none) return;
+    Symbol& left = symbols[first];
+    const auto next = static_cast<std::size_t>(left.after);
+    left.id = merged[first], left.end = symbols[next].end, left.after = symbols[next].after;
+    symbols[next].id = -1, ranks[next] = none;
+    if (left.after >= 0) symbols[static_cast<std::size_t>(left.after)].before = static_cast<std::int32_t>(first);
+    look(first);
+    if (left.before >= 0) look(static_cast<std::size_t>(left.before));
+  }
+}
+
 BERT_INLINE void MergeTable::run(Scratch& scratch) const {
   auto& [symbols, heap] = scratch;
+  if (symbols.size() <= few) return run_few(symbols);
   for (std::int32_t i = 1; i < static_cast<std::int32_t>(symbols.size()); ++i) add_candidate(i - 1, i, scratch);
   while (!heap.empty()) {
     const Candidate next = heap.front();

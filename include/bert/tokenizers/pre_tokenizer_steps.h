@@ -203,6 +203,8 @@ inline void split_word(std::string_view word, bool at_start, const PreTokenizerS
       split_at_characters(word, parts, is_punctuation);
       return write_split(parts, step.behavior, out);
     case Kind::split: {
+      if (regex && step.behavior == SplitBehavior::isolated)  // the usual one: every part is a word
+        return regex->split(word, [&](std::string_view part, bool) { out.word(part); });
       const auto use = [&](std::string_view part, bool is_match) { parts.push_back({part, is_match != step.invert}); };
       regex ? regex->split(word, use) : split_at_string(word, step.pattern.text, use);
       return write_split(parts, step.behavior, out);

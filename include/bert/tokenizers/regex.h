@@ -6,6 +6,7 @@
 #pragma once
 #include <bert/core/error.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -45,6 +46,7 @@ class Regex {
     std::vector<std::pair<char32_t, char32_t>> ranges;
     std::uint8_t kinds = 0;
     bool negated = false, ignores_case = false;
+    std::array<bool, 128> ascii{};  // what holds() says of these
   };
   enum class Type : std::uint8_t { set, group, ahead, not_ahead, begin, end };
   struct Item {
@@ -58,6 +60,9 @@ class Regex {
     std::size_t item;
     const Frame* next;
   };
+  using Beginnings = std::array<bool, 128>;
+  void prepare();
+  bool may_begin(const Sequence& sequence, char32_t c) const;
   bool holds(const Set& set, char32_t c) const;
   std::size_t match(std::string_view text, std::size_t at, const Frame* frame) const;
   std::size_t match_set(std::string_view text, std::size_t at, const Item& item, const Frame& rest) const;
@@ -65,6 +70,7 @@ class Regex {
 
   std::vector<Set> sets_;
   std::vector<std::vector<Sequence>> groups_;  // the first is the whole pattern
+  std::vector<Beginnings> beginnings_;  // ASCII characters that a match of each of its alternatives may begin with
 };
 
 }  // namespace bert::inline BERT_ABI
@@ -226,7 +232,10 @@ class RegexParser {
   bool ignores_case_ = false;
 };
 
-BERT_INLINE Regex::Regex(std::string_view pattern) { RegexParser(pattern, *this); }
+BERT_INLINE Regex::Regex(std::string_view pattern) {
+  RegexParser(pattern, *this);
+  prepare();
+}
 
 namespace detail {
 /// \w and \d as Oniguruma has them: without joiners.
@@ -253,12 +262,35 @@ BERT_INLINE bool Regex::holds(const Set& set, char32_t c) const {
   return found != set.negated;
 }
 
+BERT_INLINE void Regex::prepare() {
+  for (Set& set : sets_)
+    for (char32_t c = 0; c < 128; ++c) set.ascii[c] = holds(set, c);
+  for (const Sequence& alternative : groups_[0]) {
+    Beginnings& beginnings = beginnings_.emplace_back();
+    for (char32_t c = 0; c < 128; ++c) beginnings[c] = may_begin(alternative, c);
+  }
+}
+
+/// Whether a match may begin with c, or be empty. True where that is not looked into: groups.
+BERT_INLINE bool Regex::may_begin(const Sequence& sequence, char32_t c) const {
+  for (const Item& item : sequence) {
+    if (item.type == Type::group) return true;
+    if (item.type != Type::set) continue;  // takes no character
+    if (sets_[item.index].ascii[c]) return true;
+    if (item.min > 0) return false;
+  }
+  return true;
+}
+
 /// Behind the longest run that an item allows; npos when it is shorter than the item asks for.
 BERT_INLINE std::size_t Regex::run_end(std::string_view text, std::size_t at, const Item& item) const {
   const char *here = text.data() + at, *const end = text.data() + text.size();
   std::size_t count = 0;
-  for (const char* behind = here; count < item.max && here != end; ++count, here = behind)
-    if (!holds(sets_[item.index], detail::next_code_point(behind, end))) break;
+  const Set& set = sets_[item.index];
+  for (const char* behind = here; count < item.max && here != end; ++count, here = behind) {
+    const auto byte = static_cast<unsigned char>(*here);
+    if (byte < 128 ? (++behind, !set.ascii[byte]) : !holds(set, detail::next_code_point(behind, end))) break;
+  }
   return count < item.min ? text.npos : static_cast<std::size_t>(here - text.data());
 }
 
@@ -307,14 +339,18 @@ BERT_INLINE std::size_t Regex::match(std::string_view text, std::size_t at, cons
 
 BERT_INLINE std::pair<std::size_t, std::size_t> Regex::find(std::string_view text, std::size_t from) const {
   // An alternative that begins with an unlimited run and failed at its beginning fails inside of it, too.
-  std::vector<std::size_t> failed_until(groups_[0].size(), 0);
+  std::array<std::size_t, 16> failed_until{};  // of the first alternatives: others are tried again
   for (std::size_t at = from; at <= text.size();) {
+    const auto byte = static_cast<unsigned char>(at < text.size() ? text[at] : 128);
     for (std::size_t i = 0; i < groups_[0].size(); ++i) {
       const Sequence& alternative = groups_[0][i];
-      if (at < failed_until[i]) continue;
+      if (byte < 128 && !beginnings_[i][byte]) continue;
+      if (i < failed_until.size() && at < failed_until[i]) continue;
       const Frame frame{&alternative, 0, nullptr};
       if (const std::size_t end = match(text, at, &frame); end != text.npos) return {at, end};
-      if (alternative.empty() || alternative[0].type != Type::set || alternative[0].max != SIZE_MAX) continue;
+      if (i >= failed_until.size() || alternative.empty() || alternative[0].type != Type::set ||
+          alternative[0].max != SIZE_MAX)
+        continue;
       if (const std::size_t end = run_end(text, at, alternative[0]); alternative[0].min <= 1 && end != text.npos)
         failed_until[i] = end;
     }
