@@ -1,7 +1,10 @@
-// bert bench: token ids to last hidden states, in memory, as other engines' benchmarks time it; or the tokenizer alone.
+// bert bench: token ids to last hidden states, in memory, as other engines' benchmarks time it; with --new-tokens what
+// follows a prompt, token by token; or the tokenizer alone.
 //
 // gflops counts the multiply-adds of the matrix products and of attention, 2 a piece; percent_of_peak is of an FMA loop
 // of the same instruction set on the same number of threads, timed in the same run.
+#include <bert/tasks/causal_steps.h>
+
 #include <chrono>
 
 #include "cli.h"
@@ -12,7 +15,7 @@ namespace {
 struct BenchFlags {
   Common common;
   std::string shapes = "1x16,1x128,8x128", lengths, order = "input", tokenizer;
-  std::size_t sentences = 32, repeat = 0;
+  std::size_t sentences = 32, repeat = 0, new_tokens = 0;
 };
 
 double milliseconds() {
@@ -184,6 +187,85 @@ void bench_lengths(const BenchFlags& flags, const Model<float>& model, Session& 
                " sentences/s"));
 }
 
+/// GB/s that all threads read from memory together: the best of many passes over 256 MiB.
+double read_bandwidth(const Session& session) {
+  constexpr std::size_t count = std::size_t{32} << 20, lanes = 8;
+  const AlignedArray<std::uint64_t> memory = make_aligned<std::uint64_t>(count);
+  std::fill_n(memory.get(), count, 1);
+  std::vector<std::uint64_t> sums(static_cast<std::size_t>(session.threads.count()));
+  const Times times = measure(40, [&] {
+    session.threads.run([&](const Team& team) {
+      const Share share = team.share(count, lanes);
+      std::uint64_t parts[lanes] = {}, sum = 0;
+      for (std::size_t i = share.begin; i < share.end; i += lanes)
+        for (std::size_t l = 0; l < lanes; ++l) parts[l] += memory[i + l];
+      for (std::uint64_t part : parts) sum += part;
+      sums[static_cast<std::size_t>(team.rank())] = sum;
+    });
+  });
+  std::uint64_t sum = 0;
+  for (std::uint64_t part : sums) sum += part;
+  if (sum != count) fail("the sum over memory is ", sum);
+  return count * sizeof(std::uint64_t) / times.min_ms * 1e-6;
+}
+
+struct GenerationTimes {
+  Times prompt, token;  // token: of each but the first, which comes with the prompt's pass
+};
+
+/// Times of the prompts' pass, and of the greedy tokens behind them.
+GenerationTimes time_generation(const BenchFlags& flags, const Model<float>& model, const PackedBatch& prompts,
+                                Session& session) {
+  CausalSteps steps(model, session);
+  std::vector<double> tokens;
+  const auto write = [&] {
+    std::vector<GrowingSequence> sequences;
+    std::vector<GrowingSequence*> all;
+    for (std::size_t b = 0; b < prompts.sequences(); ++b)
+      sequences.push_back(steps.start(std::span(prompts.ids).subspan(prompts.offsets[b], prompts.length(b)),
+                                      prompts.length(b) + flags.new_tokens));
+    for (GrowingSequence& sequence : sequences) all.push_back(&sequence);
+    for (std::size_t t = 0; t < flags.new_tokens; ++t) {
+      const double begin = milliseconds();
+      const auto logits = steps.next(all);
+      for (std::size_t b = 0; b < all.size(); ++b) {
+        const auto row = logits.row_span(b);
+        all[b]->ids.push_back(static_cast<std::int32_t>(std::max_element(row.begin(), row.end()) - row.begin()));
+      }
+      if (t > 0) tokens.push_back(milliseconds() - begin);
+    }
+  };
+  measure(flags.repeat ? flags.repeat : 3, write);
+  std::vector<std::size_t> last;
+  for (std::size_t b = 0; b < prompts.sequences(); ++b) last.push_back(prompts.offsets[b + 1] - 1);
+  const Times prompt = measure(flags.repeat, [&] { model.forward(session, prompts, last); });
+  std::sort(tokens.begin(), tokens.end());
+  return {prompt, {tokens[0], tokens[tokens.size() / 2]}};
+}
+
+/// Every token reads all weights (but for tables of which it reads a row: positions, words that are not the decoder's):
+/// percent_of_bandwidth is their bytes a second, of what memory gives.
+void bench_generation(const BenchFlags& flags, const Model<float>& model, std::size_t parameters, Session& session) {
+  const double bandwidth = read_bandwidth(session);
+  const double bytes = static_cast<double>(parameters) * sizeof(float) - static_cast<double>(model.bytes_saved());
+  for (const auto& shape : parse_shapes(flags.shapes)) {
+    const PackedBatch prompts = random_batch(model.config(), std::vector<std::size_t>(shape.first, shape.second));
+    const auto [prompt, token] = time_generation(flags, model, prompts, session);
+    const double percent = bytes / token.min_ms * 1e-6 / bandwidth * 100;
+    if (flags.common.json)
+      print(concat("{\"batch\":", shape.first, ",\"prompt\":", shape.second, ",\"new_tokens\":", flags.new_tokens,
+                   ",\"threads\":", session.threads.count(), ",\"precision\":\"", name(model.precision()),
+                   "\",\"isa\":", json(model.kernels().name), ",\"prompt_ms\":", measured(prompt.min_ms),
+                   ",\"median_prompt_ms\":", measured(prompt.median_ms), ",\"token_ms\":", measured(token.min_ms),
+                   ",\"median_token_ms\":", measured(token.median_ms), ",\"percent_of_bandwidth\":", measured(percent),
+                   "}"));
+    else
+      print(concat(shape.first, " x ", shape.second, " tokens: ", fixed(prompt.min_ms, 2), " ms (median ",
+                   fixed(prompt.median_ms, 2), "); each more: ", fixed(token.min_ms, 2), " ms (median ",
+                   fixed(token.median_ms, 2), "), ", fixed(percent, 0), " % of ", fixed(bandwidth, 1), " GB/s"));
+  }
+}
+
 void bench_tokenizer(const BenchFlags& flags, const Session& session) {
   const Tokenizer tokenizer = load_tokenizer(read_tokenizer_files(model_path(flags.common)));
   const std::string whole = read_text(flags.tokenizer);
@@ -223,8 +305,11 @@ void run(const BenchFlags& flags) {
   if (!flags.tokenizer.empty()) return bench_tokenizer(flags, session);
   parse_shapes(flags.shapes);
   const KernelTable<float>& kernels = cli::kernels(flags.common);
-  const auto model = bert::open_model<float>(Checkpoint::open(model_path(flags.common)), kernels,
-                                             precision(flags.common), session.threads);
+  const Checkpoint checkpoint = Checkpoint::open(model_path(flags.common));
+  const auto model = bert::open_model<float>(checkpoint, kernels, precision(flags.common), session.threads);
+  std::size_t parameters = 0;
+  for (const TensorRef& tensor : checkpoint.tensors()) parameters += tensor.elements();
+  if (flags.new_tokens > 0) return bench_generation(flags, *model, parameters, session);
   flags.lengths.empty() ? bench_shapes(flags, *model, session) : bench_lengths(flags, *model, session);
 }
 
@@ -244,9 +329,14 @@ void add_bench(CLI::App& app) {
       ->needs(lengths)
       ->capture_default_str();
   command.add_option("--repeat", flags->repeat, "times each; default: for about a second")->check(positive());
+  auto* new_tokens =
+      command.add_option("--new-tokens", flags->new_tokens, "causal models: tokens to write behind --shapes' prompts")
+          ->check(whole_number(2))
+          ->excludes(lengths);
   command.add_option("--tokenizer", flags->tokenizer, "file of text to tokenize in memory, ids only")
       ->excludes(shapes)
-      ->excludes(lengths);
+      ->excludes(lengths)
+      ->excludes(new_tokens);
 }
 
 }  // namespace bert::cli

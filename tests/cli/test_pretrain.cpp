@@ -231,13 +231,22 @@ TEST_CASE("bert pretrain trains RoBERTa on masked words, GPT-2 and Llama on the 
     else
       CHECK(one_json({"fill-mask", "--json", "--model", model, "the cat <mask> on"}).size() == 5);
 
-    json_of(corpus.run("three", {"--steps", "40", "--threads", "3", "--isa", "scalar"}));
-    CHECK(corpus.model("three") == corpus.model());
+    json_of(corpus.run("one", {"--steps", "4", "--threads", "1"}));
+    json_of(corpus.run("three", {"--steps", "4", "--threads", "3", "--isa", "scalar"}));
+    CHECK(corpus.model("three") == corpus.model("one"));
     json_of({"verify", "--json", model, "--steps", "2", "--corpus", (corpus.scratch / "text").string()});
     json_of({"pretrain", "--corpus", (corpus.scratch / "text").string(), "--model", model, "-o",
              corpus.output("more").string(), "--json", "--steps", "2", "--seq-len", "24"});
     CHECK(corpus.model("more") != corpus.model());
-    check_error(corpus.run("wrong", {"--objective", causal ? "mlm" : "causal"}), 1);
+    check_error(corpus.run("wrong", {"--objective", causal ? "mlm" : "causal"}), 1, {family.type});
+    check_error(corpus.run("wrong", {"--short-seq-prob", "0.5"}), 1, {"short_seq_prob"});
+    const std::string before = read_text(corpus.output() / "config.json");
+    std::string other = family.config;
+    other.insert(1, "\"initializer_range\":0.5,");
+    write_text(corpus.scratch / "config.json", other);
+    check_error(corpus.run("out", {"--resume", "--steps", "41"}), 1, {"cannot go on"});
+    CHECK(read_text(corpus.output() / "config.json") == before);
+    CHECK(before.find("\"dtype\"") == (causal ? before.find("\"dtype\": \"float32\"") : before.npos));
   }
 }
 
@@ -312,7 +321,7 @@ TEST_CASE("bert pretrain refuses what cannot be", "[cli][pretrain]") {
   check_error({"pretrain", "--corpus", text, "-o", out}, 2, {"--config", "--model"});
   check_error({"pretrain", "--corpus", text, "-o", out, "--config", config}, 2, {"--tokenizer"});
   check_error(corpus.run("out", {"--steps", "0"}), 2, {"--steps"});
-  check_error(corpus.run("out", {"--objective", "poetry"}), 2, {"bert or mlm"});
+  check_error(corpus.run("out", {"--objective", "poetry"}), 2, {"bert,mlm,causal"});
   check_error(
       {"pretrain", "--corpus", "nowhere.txt", "-o", out, "--config", config, "--tokenizer", words, "--seq-len", "32"},
       1, {"nowhere.txt"});

@@ -1,4 +1,5 @@
 // A corpus is tokenised once: what its cache holds, when it is made again, and that a damaged one is found out.
+#include <bert/io/tokenizer_files.h>
 #include <bert/train/sentences.h>
 
 #include "support/catch.h"
@@ -74,6 +75,34 @@ TEST_CASE("a line is a segment when sentences are not asked for", "[train][corpu
   const bert::Corpus whole =
       bert::load_corpus<LineReader>({folder / "text"}, letters(), folder / "cache", {.split_sentences = false});
   CHECK(documents_of(whole) == std::vector<Segments>{{{5, 6, 8, 7, 8, 6}, {7}}});
+}
+
+TEST_CASE("with line ends a document is tokenised whole", "[train][corpus]") {
+  bert::TokenizerFiles files =
+      bert::read_tokenizer_files(tests::source_dir() / "tests/golden/sentencepiece/bpe_llama.model");
+  files.model_type = "llama";
+  const bert::Tokenizer tokenizer = bert::load_tokenizer(files);
+  tests::TemporaryFolder folder;
+  std::vector<std::string> documents{"the cat sat\nthe dog  ran\n", "hello\n", "a b\n c\n\td\n"};
+  std::string long_document;  // longer than a piece
+  for (int i = 0; i < 30000; ++i) long_document += "line " + std::to_string(i) + "\n";
+  documents.push_back(long_document);
+  std::string text = "\n\n";
+  for (const std::string& document : documents) text += document + "\n \n";
+  tests::write_file(folder / "text", text);
+  bert::CorpusOptions options;
+  options.split_sentences = false, options.line_ends = true;
+  const bert::Corpus corpus = bert::load_corpus<LineReader>({folder / "text"}, tokenizer, folder / "cache", options);
+  const std::vector<Segments> found = documents_of(corpus);
+  REQUIRE(found.size() == documents.size());
+  for (std::size_t d = 0; d < documents.size(); ++d) {
+    REQUIRE(found[d].size() == 1);
+    std::vector<std::int32_t> expected = tokenizer.encode(documents[d]).ids;
+    if (expected.front() == tokenizer.encode("").ids.front()) expected.erase(expected.begin());  // <s>
+    CHECK(found[d][0] == expected);
+  }
+  CHECK(corpus.identity() == bert::corpus_identity({folder / "text"}, tokenizer, false, true));
+  CHECK(!bert::Corpus::open(folder / "cache", bert::corpus_identity({folder / "text"}, tokenizer, false)));
 }
 
 TEST_CASE("a cache is the same whatever the threads, and agrees with the tokenizer", "[train][corpus]") {

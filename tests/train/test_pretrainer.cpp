@@ -3,6 +3,7 @@
 #include "support/matrix.h"
 #include "train/repeating.h"
 
+#include <bert/train/checkpoint.h>
 #include <bert/train/pretraining.h>
 
 using namespace tests;
@@ -78,6 +79,13 @@ TEST_CASE("training learns: the loss falls, on sequences it has not seen too", "
   CHECK(after.nsp.mean() < 0.3);
   CHECK(after.mlm.mean() < 0.8 * before.mlm.mean());
   CHECK(after.nsp.accuracy() > 0.9);
+}
+
+// What runs hash of their config: runs of before go on as long as it is this.
+TEST_CASE("config.json of a run without its class is what it was", "[train]") {
+  const std::string text = bert::config_json(repeating_config(), "");
+  CHECK(text.starts_with("{\n  \"architectures\": [\"\"],\n  \"attention_probs_dropout_prob\": 0.1,\n"));
+  CHECK(bert::config_json(repeating_config(), "ForMaskedLM").find("[\"BertForMaskedLM\"]") != std::string::npos);
 }
 
 TEST_CASE("a loss that is no number stops the step and changes nothing", "[train]") {

@@ -114,10 +114,16 @@ TEST_CASE("GPT-2's gradient is that of finite differences, with dropout and with
 }
 
 TEST_CASE("Llama's gradient is that of finite differences, with dropout and without", "[train][backward]") {
-  bert::DecoderConfig config = decoder_config();
-  config.model_type = "llama", config.hidden_act = "silu", config.num_key_value_heads = 2, config.head_size = 4;
-  config.rms_norm = config.gated = true, config.rope_theta = 100, config.tie_word_embeddings = false;
-  config.attention_bias = config.output_bias = config.feed_forward_bias = false;
-  bert::TrainableDecoder<double> model(config, {}, 1, 0.3);
-  check_gradients<bert::CausalPass<double>>(model, next_tokens());
+  for (const bool biases_and_tied : {false, true}) {
+    INFO("biases, tied words: " << biases_and_tied);
+    bert::DecoderConfig config = decoder_config();
+    config.model_type = "llama", config.hidden_act = "silu", config.num_key_value_heads = 2, config.head_size = 4;
+    config.rms_norm = config.gated = true, config.rope_theta = 100, config.tie_word_embeddings = biases_and_tied;
+    config.attention_bias = config.output_bias = config.feed_forward_bias = biases_and_tied;
+    if (biases_and_tied) config.num_attention_heads = 6, config.head_size = 6;  // groups of three; 36 of 8
+    bert::TrainableDecoder<double> model(config, {}, 1, 0.3);
+    bert::PretrainingBatch batch = next_tokens();
+    batch.tokens.add(std::vector<std::int32_t>{7}), batch.sequence_index.push_back(3);  // nothing follows it
+    check_gradients<bert::CausalPass<double>>(model, batch);
+  }
 }

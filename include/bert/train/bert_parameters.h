@@ -46,6 +46,8 @@ struct BertParameters {
   BertParameters(ParameterLayout& layout, const BertConfig& config, const BertHeads& heads, T* array);
 
   static BertConfig read_config(const ConfigReader& config);
+  /// Of a new model's matrix; `range` is the config's initializer_range.
+  static double initial_deviation(const BertConfig&, const std::string&, double range) { return range; }
   /// Whether a checkpoint may lack the parameter, which is then a new one.
   static bool is_head(const BertConfig& config, const std::string& name);
   /// Counts as read what a checkpoint has of other heads. Error when its decoder is not the word table.
@@ -56,7 +58,8 @@ struct BertParameters {
 inline const EncoderFamily& trainable_family(std::string_view model_type, const std::string& what) {
   for (const EncoderFamily* family : {&bert_family, &roberta_family})
     if (family->model_type == model_type) return *family;
-  fail(what, ": model_type is \"", model_type, "\"; encoders that can be trained are bert and roberta");
+  fail(what, ": model_type is \"", model_type,
+       "\"; models that can be trained are bert and roberta, and on the next token gpt2 and llama");
 }
 inline const EncoderFamily& family_of(const BertConfig& config) {
   return trainable_family(config.model_type, "the model's config");

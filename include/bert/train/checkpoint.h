@@ -113,7 +113,8 @@ BERT_INLINE void RunProgress::take(std::uint64_t step, std::uint64_t step_tokens
 }
 
 BERT_INLINE std::string config_json(const BertConfig& config, std::string_view architecture) {
-  const std::string name = concat(config.model_type == "roberta" ? "Roberta" : "Bert", architecture);
+  const char* const family = config.model_type == "roberta" ? "Roberta" : "Bert";
+  const std::string name = architecture.empty() ? "" : concat(family, architecture);  // none: a hash's
   std::string text = concat("{\n  \"architectures\": [", quote_json(name), "],\n");
   const auto add = [&](std::string_view key, const auto& value) { text += concat("  \"", key, "\": ", value, ",\n"); };
   add("attention_probs_dropout_prob", config.attention_probs_dropout_prob);

@@ -4,9 +4,9 @@
 // file; a Corpus maps it, so that it costs no memory of its own and opens at once. The file, little-endian:
 //
 //   "bertcorp", u32 version, u32 bytes per id (2 or 4), u32 vocabulary size, u32 1 when lines were cut into sentences,
-//   u32 number of hashes, u32 0; the hashes, 64 hexadecimal digits each: of the tokenizer, of every corpus file
-//   ids [T], padded with zeros to 8 bytes; u64 first token of every segment [S + 1]; u64 first segment of every
-//   document [D + 1]; u64 T, S, D; "corp end"
+//   2 when documents were tokenised whole, u32 number of hashes, u32 0; the hashes, 64 hexadecimal digits each: of the
+//   tokenizer, of every corpus file ids [T], padded with zeros to 8 bytes; u64 first token of every segment [S + 1];
+//   u64 first segment of every document [D + 1]; u64 T, S, D; "corp end"
 #pragma once
 #include <bert/io/mapped_file.h>
 
@@ -23,7 +23,7 @@ struct CorpusIdentity {
   std::string tokenizer_sha256;           // of Tokenizer::to_json()
   std::vector<std::string> files_sha256;  // of the corpus files as they lie on disk, in the order they were given
   bool split_sentences = true;            // lines were cut into sentences (sentences.h)
-  bool line_ends = false;                 // and tokenised with the "\n" behind them
+  bool line_ends = false;                 // documents were tokenised whole, a "\n" behind every line
   bool operator==(const CorpusIdentity&) const = default;
 };
 

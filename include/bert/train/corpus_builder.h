@@ -20,7 +20,7 @@ struct CorpusCounts {
 
 struct CorpusOptions {
   bool split_sentences = true;  ///< cut every line into sentences; false: a line is a segment
-  bool line_ends = false;       ///< put a "\n" behind every line: for models that write text
+  bool line_ends = false;       ///< a document is one segment, a "\n" behind every line: for models that write text
   int threads = 0;              ///< 0: all
   /// Called after every batch on the calling thread. An exception it throws ends the work and leaves no file.
   std::function<void(const CorpusCounts&)> progress = {};
@@ -121,9 +121,13 @@ BERT_INLINE void CorpusBuilder::write_header() {
 BERT_INLINE void CorpusBuilder::add_line(std::string_view line) {
   const bool blank = line.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos;
   if (!blank) text_ += line;
-  if (!blank && options_.line_ends) text_ += '\n';
-  line_ends_.push_back(text_.size());
   counts_.bytes += line.size();
+  if (options_.line_ends) {  // what is gathered is cut behind documents alone
+    if (!blank) text_ += '\n';
+    if (!blank) return;
+    if (text_.size() > (line_ends_.empty() ? 0 : line_ends_.back())) line_ends_.push_back(text_.size());
+  }
+  line_ends_.push_back(text_.size());
   if (text_.size() >= detail::kCorpusBatchBytes) tokenize_batch();
 }
 

@@ -5,6 +5,8 @@
 #include <bert/models/llama.h>
 #include <bert/train/parameters.h>
 
+#include <cmath>
+
 namespace bert::inline BERT_ABI {
 
 /// Causal models are trained on the next token alone.
@@ -30,6 +32,12 @@ struct DecoderParameters {
   DecoderParameters(ParameterLayout& layout, const DecoderConfig& config, const DecoderHeads& heads, T* array);
 
   static DecoderConfig read_config(const ConfigReader& config);
+  /// GPT-2's matrices that end a branch begin smaller: the sum of 2 L branches has their deviation (Radford et al.
+  /// 2019).
+  static double initial_deviation(const DecoderConfig& config, const std::string& name, double range) {
+    const bool ends_branch = name.ends_with("c_proj.weight");
+    return ends_branch ? range / std::sqrt(2 * static_cast<double>(config.num_hidden_layers)) : range;
+  }
   static bool is_head(const DecoderConfig&, const std::string&) { return false; }
   static void ignore_other_heads(WeightReader& reader, const DecoderConfig& config, const DecoderHeads& heads);
 };

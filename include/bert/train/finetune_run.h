@@ -105,9 +105,9 @@ class FinetuneRun {
     if (training.rate.steps == 0) fail("a run needs at least one step");
     trainer_.emplace(
         *model_, training, [this](std::uint64_t first, std::size_t count) { return batch(first, count); }, threads_);
-    save_run_files(options_.output, config_text_, start_.files());
     const std::string manifest = manifest_of(training);
-    folder_.go_on(manifest, model_->layout(), model_->values(), trainer_->state());
+    folder_.go_on(manifest, model_->layout(), model_->values(), trainer_->state());  // or a refusal: nothing is written
+    save_run_files(options_.output, config_text_, start_.files());
     trainer_->set_loss_curve(folder_.progress().loss_curve);
     for (const std::string& line : folder_.open_metrics()) recall(line);
     if (options_.started) options_.started(manifest);

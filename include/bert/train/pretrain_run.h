@@ -7,6 +7,7 @@
 #include <bert/io/text_file.h>
 #include <bert/train/causal.h>
 #include <bert/train/corpus_builder.h>
+#include <bert/train/decoder_config.h>
 #include <bert/train/pretraining_data.h>
 #include <bert/train/run_folder.h>
 #include <bert/train/run_start.h>
@@ -75,14 +76,8 @@ inline DecoderHeads heads_of(PretrainingObjective, const DecoderConfig&) { retur
 inline std::string run_config(PretrainingObjective objective, const RunStart&, const BertConfig& config) {
   return config_json(config, objective == PretrainingObjective::bert ? "ForPreTraining" : "ForMaskedLM");
 }
-/// The text of the config the run begins with, which says what class opens it.
 inline std::string run_config(PretrainingObjective, const RunStart& start, const DecoderConfig& config) {
-  std::string text = start.config_text();
-  if (config.architectures.empty())
-    text.insert(text.find('{') + 1,
-                concat("\n  \"architectures\": [",
-                       config.model_type == "gpt2" ? "\"GPT2LMHeadModel\"" : "\"LlamaForCausalLM\"", "],"));
-  return text;
+  return decoder_run_config(start.config_text(), config.model_type == "gpt2" ? "GPT2LMHeadModel" : "LlamaForCausalLM");
 }
 
 inline void set_text_ends(const BertConfig&, PretrainingOptions&) {}
@@ -96,9 +91,20 @@ inline PretrainingObjective objective_of(const RunStart& start, std::optional<Pr
   if (asked && causal != (*asked == PretrainingObjective::causal))
     fail("the objective ", name(*asked), " is not for a model of the type ", start.model_type(),
          causal ? ": causal models are trained on the next token (causal)" : ": encoders are trained on bert or mlm");
+  if (asked == PretrainingObjective::bert && start.model_type() == "roberta")
+    fail("roberta has no head for next sentences: its objective is mlm");
   if (asked) return *asked;
   if (causal) return PretrainingObjective::causal;
-  return start.model_type() == "bert" ? PretrainingObjective::bert : PretrainingObjective::mlm;
+  return start.model_type() == "roberta" ? PretrainingObjective::mlm : PretrainingObjective::bert;
+}
+
+/// Error for an option that the objective does not read.
+inline void check_unread(PretrainingObjective objective, const PretrainRunOptions& options) {
+  const PretrainingOptions usual;
+  if (objective == PretrainingObjective::causal && options.mask_prob != usual.mask_prob)
+    fail("mask_prob is ", options.mask_prob, ", but the objective causal hides no words");
+  if (objective != PretrainingObjective::bert && options.short_seq_prob != usual.short_seq_prob)
+    fail("short_seq_prob is ", options.short_seq_prob, ", but the objective ", name(objective), " makes no pairs");
 }
 
 /// Pass: PretrainingPass or CausalPass.
@@ -116,6 +122,7 @@ class PretrainRun {
         objective_(objective_of(start, options.objective)) {
     if (options.training.rate.steps == 0) fail("a run needs at least one step");
     if (options.corpus.empty()) fail("a run needs a corpus to train on");
+    check_unread(objective_, options);
     const auto config = start_.config<Model>();
     model_.emplace(
         start_.model<Model>(heads_of(objective_, config), options.seq_len, options.training.seed, *kernels_));
@@ -123,16 +130,17 @@ class PretrainRun {
   }
 
   std::uint64_t run() {
-    save_run_files(options_.output, config_text_, start_.files());
-    corpus_.emplace(open_corpus(options_.corpus, "corpus.cache"));
     manifest_ = manifest();
-    PretrainingOptions data = data_options(options_.training.seed);
-    data.mask_prob = options_.mask_prob, data.short_seq_prob = options_.short_seq_prob;
-    data_.emplace(*corpus_, start_.tokenizer(), data);
     trainer_.emplace(
         *model_, options_.training,
         [this](std::uint64_t first, std::size_t count) { return data_->sequences(first, count); }, threads_);
-    folder_.go_on(manifest_, model_->layout(), model_->values(), trainer_->state());
+    folder_.go_on(manifest_, model_->layout(), model_->values(),
+                  trainer_->state());  // or a refusal: nothing is written
+    save_run_files(options_.output, config_text_, start_.files());
+    corpus_.emplace(open_corpus(options_.corpus, "corpus.cache"));
+    PretrainingOptions data = data_options(options_.training.seed);
+    data.mask_prob = options_.mask_prob, data.short_seq_prob = options_.short_seq_prob;
+    data_.emplace(*corpus_, start_.tokenizer(), data);
     trainer_->set_loss_curve(folder_.progress().loss_curve);
     folder_.open_metrics();
     if (options_.started) options_.started(manifest_);
@@ -143,9 +151,10 @@ class PretrainRun {
   Corpus open_corpus(const std::vector<std::filesystem::path>& files, const char* cache) const {
     CorpusOptions options;
     options.threads = options_.threads, options.progress = options_.tokenizing;
-    options.line_ends = objective_ == PretrainingObjective::causal, options.split_sentences = !options.line_ends;
+    options.line_ends = causal(), options.split_sentences = !causal();
     return load_corpus<TextReader>(files, start_.tokenizer(), options_.output / cache, options);
   }
+  bool causal() const { return objective_ == PretrainingObjective::causal; }
   PretrainingOptions data_options(std::uint64_t seed) const {
     PretrainingOptions options;
     options.objective = objective_, options.seq_len = options_.seq_len, options.seed = seed;
@@ -156,11 +165,11 @@ class PretrainRun {
 
   /// What the run is made of: equal manifests, equal bits.
   std::string manifest() const {
+    const CorpusIdentity identity = corpus_identity(options_.corpus, start_.tokenizer(), !causal(), causal());
     std::string corpus;
-    for (const std::string& hash : corpus_->identity().files_sha256)
-      corpus += concat(corpus.empty() ? "" : ",", quote_json(hash));
+    for (const std::string& hash : identity.files_sha256) corpus += concat(corpus.empty() ? "" : ",", quote_json(hash));
     return concat("{\"objective\":", quote_json(std::string(name(objective_))), ",\"corpus_sha256\":[", corpus,
-                  "],\"tokenizer_sha256\":", quote_json(corpus_->identity().tokenizer_sha256),
+                  "],\"tokenizer_sha256\":", quote_json(identity.tokenizer_sha256),
                   ",\"parent\":", start_.parent_json(), ",\"config_sha256\":", quote_json(config_sha256()),
                   ",\"seq_len\":", options_.seq_len, ",\"mask_prob\":", options_.mask_prob,
                   ",\"short_seq_prob\":", options_.short_seq_prob, ",", training_json(options_.training),
@@ -202,8 +211,9 @@ class PretrainRun {
       dev_corpus_.emplace(open_corpus({options_.dev}, "dev.cache"));
       const PretrainingData data(*dev_corpus_, start_.tokenizer(),
                                  data_options(0));  // the same sequences for every run
-      for (std::size_t done = 0; done < options_.dev_sequences; done += 16)
-        dev_.push_back(data.sequences(done, std::min<std::size_t>(16, options_.dev_sequences - done)));
+      const std::size_t at_once = std::min<std::size_t>(16, options_.training.shard);  // memory is what a shard takes
+      for (std::size_t done = 0; done < options_.dev_sequences; done += at_once)
+        dev_.push_back(data.sequences(done, std::min(at_once, options_.dev_sequences - done)));
     }
     report.loss = trainer_->evaluate(dev_);
     report.dev = true;
@@ -218,9 +228,8 @@ class PretrainRun {
   void save() {
     save_checkpoint(options_.output, model_->layout(), std::as_const(*model_).values(), trainer_->state(),
                     folder_.progress(), manifest_);
-    folder_.draw(objective_ == PretrainingObjective::causal
-                     ? "Pre-training: mean loss of next tokens"
-                     : "Pre-training: mean loss of masked words and next sentences");
+    folder_.draw(causal() ? "Pre-training: mean loss of next tokens"
+                          : "Pre-training: mean loss of masked words and next sentences");
   }
 
   const PretrainRunOptions& options_;

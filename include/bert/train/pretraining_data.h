@@ -175,8 +175,10 @@ BERT_INLINE void PretrainingData::check_options() const {
   if (options_.batch_size == 0) fail("a step needs at least one sequence: batch_size is 0");
   if (!is_probability(options_.short_seq_prob)) fail("short_seq_prob ", options_.short_seq_prob, " is not in [0, 1]");
   if (!is_probability(options_.mask_prob)) fail("mask_prob ", options_.mask_prob, " is not in [0, 1]");
-  if (causal() && (options_.bos < 0 || options_.eos < 0))
-    fail("the model's config has no bos_token_id and eos_token_id inside its vocabulary, which stand between texts");
+  for (const auto& [key, id] : {std::pair("bos_token_id", options_.bos), std::pair("eos_token_id", options_.eos)})
+    if (causal() && (id < 0 || static_cast<std::size_t>(id) >= corpus_.vocab_size()))
+      fail("the config's ", key, " is the number of none of the tokenizer's ", corpus_.vocab_size(),
+           " tokens; such a token stands between texts");
   if (options_.max_predictions == 0) fail("max_predictions is 0: there would be nothing to learn");
 }
 

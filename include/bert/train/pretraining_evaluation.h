@@ -29,6 +29,7 @@ struct PretrainingEvaluation {
 /// Scores the model on the corpus, with the heads it has. Errors: as Model::forward and PretrainingData.
 inline PretrainingScore evaluate_pretraining(const Model<float>& model, const Tokenizer& tokenizer,
                                              const Corpus& corpus, const PretrainingEvaluation& options) {
+  if (model.continues()) fail("a causal model has no hidden words and no next sentences to be scored on");
   PretrainingOptions data_options;
   data_options.objective = model.has(Head::next_sentence) ? PretrainingObjective::bert : PretrainingObjective::mlm;
   data_options.seq_len = std::min(options.seq_len, model.config().window());

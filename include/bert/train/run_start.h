@@ -38,8 +38,8 @@ class RunStart {
       fail("the tokenizer has ", tokenizer_.vocab_size(), " tokens, vocab_size in the model's config is ",
            config.vocab_size);
     if (length > config.window())
-      fail("sequences of ", length, " tokens do not fit a model with max_position_embeddings ",
-           config.max_position_embeddings);
+      fail("sequences of ", length, " tokens do not fit the model's window of ", config.window(),
+           " (max_position_embeddings ", config.max_position_embeddings, ")");
     if (parent_) return {*parent_, heads, seed, config.initializer_range, kernels};
     return {config, heads, seed, config.initializer_range, kernels};
   }

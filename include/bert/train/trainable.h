@@ -64,7 +64,8 @@ TrainableModel<Parameters>::TrainableModel(Config config, Heads heads, std::uint
   Parameters(layout_, config_, heads_, nullptr);
   values_ = ParameterArray<T>({layout_.size()});
   weights_ = views(values());
-  for (const ParameterInfo& info : layout_.all()) initialise(info, seed, initializer_range);
+  for (const ParameterInfo& info : layout_.all())
+    initialise(info, seed, Parameters::initial_deviation(config_, info.name, initializer_range));
 }
 
 template <class Parameters>
