@@ -14,6 +14,7 @@
 #undef BERT_WITH_DEFINITIONS
 #define BERT_WITH_DEFINITIONS 1
 #include <bert/train/checkpoint.h>
+#include <bert/train/decoder_config.h>
 #include <bert/train/finetune_run.h>
 #include <bert/train/loss_plot.h>
 #include <bert/train/pretrain_run.h>

@@ -1,6 +1,7 @@
 // The config.json of a run of a causal model: what the run began with, where it says what the new weights are.
 #pragma once
 #include <bert/io/json.h>
+#include <bert/io/safetensors_writer.h>
 
 namespace bert::inline BERT_ABI {
 
