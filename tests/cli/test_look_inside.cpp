@@ -249,3 +249,18 @@ TEST_CASE("bert bench prints a line for each shape, for lengths, and for the tok
   check_error(tiny.with("bench", {"--shapes", "1x97", "--repeat", "1"}), 1, {"97", "96"});
   check_error(tiny.with("bench", {"--lengths", (scratch / "none").string()}), 1, {"none"});
 }
+
+TEST_CASE("bert bench --new-tokens times a prompt and the tokens behind it", "[cli][bench]") {
+  const std::string gpt2 = (source_dir() / "tests/golden/gpt2").string();
+  const auto rows = json_of({"bench", "--json", "--model", gpt2, "--shapes", "1x5,2x3", "--new-tokens", "4", "--repeat",
+                             "1", "--threads", "1"});
+  REQUIRE(rows.size() == 2);
+  CHECK(keys(rows[1]) == std::vector<std::string>{"batch", "prompt", "new_tokens", "threads", "precision", "isa",
+                                                  "prompt_ms", "median_prompt_ms", "token_ms", "median_token_ms",
+                                                  "percent_of_bandwidth"});
+  CHECK(rows[1]["batch"] == 2);
+  CHECK(rows[1]["prompt"] == 3);
+  CHECK(rows[0]["token_ms"].get<double>() <= rows[0]["median_token_ms"].get<double>());
+  check_error({"bench", "--new-tokens", "4", "--repeat", "1"}, 1, {"not causal"});
+  check_error({"bench", "--model", gpt2, "--new-tokens", "4", "--tokenizer", "README.md"}, 2, {"--tokenizer"});
+}
