@@ -78,8 +78,8 @@ class DecoderModel {
   /// The linear layers of layer i by the names of their tensors, as EncoderModel's, and the rows of each.
   std::array<std::vector<std::string>, 4> linear_names(std::size_t i) const;
   std::array<std::vector<std::size_t>, 4> linear_rows() const;
-  /// What shows how large the inputs of its products get; borrows the model's positions.
-  DecoderProbe probe() const requires std::is_same_v<T, float>;
+  /// What shows how large the inputs of its products get; borrows the model's positions. Error for a model in double.
+  DecoderProbe probe() const;
   /// An empty cache; capacity is at most the window.
   KeyValueCache<T> make_cache(std::size_t capacity) const;
 

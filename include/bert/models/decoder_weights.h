@@ -58,11 +58,15 @@ std::array<std::vector<std::size_t>, 4> DecoderModel<T>::linear_rows() const {
 }
 
 template <class T>
-DecoderProbe DecoderModel<T>::probe() const requires std::is_same_v<T, float> {
-  PackedBatch batch = probe_batch(config_.vocab_size, config_.window());
-  Tensor<float, 2> x({batch.tokens(), config_.hidden_size});
-  embed(Team(), batch.ids, batch.type_ids, batch.positions, x.view());
-  return {std::move(batch), std::move(x), rotary_.empty() ? nullptr : &rotary_};
+DecoderProbe DecoderModel<T>::probe() const {
+  if constexpr (std::is_same_v<T, float>) {
+    PackedBatch batch = probe_batch(config_.vocab_size, config_.window());
+    Tensor<float, 2> x({batch.tokens(), config_.hidden_size});
+    embed(Team(), batch.ids, batch.type_ids, batch.positions, x.view());
+    return {std::move(batch), std::move(x), rotary_.empty() ? nullptr : &rotary_};
+  } else {
+    fail("8-bit weights are made of a model in float");
+  }
 }
 
 template <class T>
