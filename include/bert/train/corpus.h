@@ -4,9 +4,12 @@
 // file; a Corpus maps it, so that it costs no memory of its own and opens at once. The file, little-endian:
 //
 //   "bertcorp", u32 version, u32 bytes per id (2 or 4), u32 vocabulary size, u32 1 when lines were cut into sentences,
-//   2 when documents were tokenised whole, u32 number of hashes, u32 0; the hashes, 64 hexadecimal digits each: of the
-//   tokenizer, of every corpus file ids [T], padded with zeros to 8 bytes; u64 first token of every segment [S + 1];
-//   u64 first segment of every document [D + 1]; u64 T, S, D; "corp end"
+//   2 when documents were tokenised whole, u32 number of hashes, u32 0
+//
+//   the hashes, 64 hexadecimal digits each: of the tokenizer, of every corpus file
+//
+//   ids [T], padded with zeros to 8 bytes; u64 first token of every segment [S + 1]; u64 first segment of every
+//   document [D + 1]; u64 T, S, D; "corp end"
 #pragma once
 #include <bert/io/mapped_file.h>
 

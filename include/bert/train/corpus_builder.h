@@ -68,10 +68,10 @@ class CorpusBuilder {
 
 /// The corpus of these files, from the cache when it belongs to them and to this tokenizer, else tokenised into it.
 /// Reader reads a text file: Reader(path), bool next_line(std::string_view& line), which is good until the next call.
+/// `identity`: theirs, for who has it already.
 template <class Reader>
 Corpus load_corpus(const std::vector<std::filesystem::path>& files, const Tokenizer& tokenizer,
-                   const std::filesystem::path& cache, const CorpusOptions& options = {}) {
-  const CorpusIdentity identity = corpus_identity(files, tokenizer, options.split_sentences, options.line_ends);
+                   const std::filesystem::path& cache, const CorpusOptions& options, const CorpusIdentity& identity) {
   if (std::optional<Corpus> found = Corpus::open(cache, identity)) return std::move(*found);
   CorpusBuilder builder(cache, identity, tokenizer, options);
   for (const std::filesystem::path& file : files) {
@@ -81,6 +81,12 @@ Corpus load_corpus(const std::vector<std::filesystem::path>& files, const Tokeni
   }
   builder.finish();
   return Corpus(cache);
+}
+template <class Reader>
+Corpus load_corpus(const std::vector<std::filesystem::path>& files, const Tokenizer& tokenizer,
+                   const std::filesystem::path& cache, const CorpusOptions& options = {}) {
+  const CorpusIdentity identity = corpus_identity(files, tokenizer, options.split_sentences, options.line_ends);
+  return load_corpus<Reader>(files, tokenizer, cache, options, identity);
 }
 
 }  // namespace bert::inline BERT_ABI

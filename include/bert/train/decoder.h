@@ -78,7 +78,7 @@ class DecoderPass {
     intermediate_gradient_ = arena.matrix<T>(tokens, inner);
     wide_ = arena.matrix<T>(tokens, std::max(sizes_.width(), outer));
     zero_ = arena.matrix<T>(1, hidden);
-    rotations_ = Rotations<T>(config, longest(batch));
+    if (zero_.data()) rotations_ = Rotations<T>(config, longest(batch));  // else the arena is only counted
   }
 
   static void count(typename TrainingSpace<T>::Needs& needs, const DecoderConfig& config, const PackedBatch& batch,
@@ -132,16 +132,16 @@ class DecoderPass {
       const auto& w = weights.layers[i];
       const auto& g = gradients.layers[i];
       const Matrix dup(wide_.data(), {batch.tokens(), up.columns()});
-      into_branch(team, space, dropout.layer_output(i), offsets);
-      linear_backward<T>(team, space, w.down.weight, activated(team, space, up), branch_, intermediate_gradient_, {},
+      Matrix branch = dropped(team, space, dropout.layer_output(i), offsets, gradient_, branch_);
+      linear_backward<T>(team, space, w.down.weight, activated(team, space, up), branch, intermediate_gradient_, {},
                          g.down.weight, g.down.bias);
       activated_backward(team, space, up, dup);
       linear_backward<T>(team, space, w.up.weight, attended_normed, dup, branch_, {}, g.up.weight, g.up.bias);
       any_norm_backward(team, space, attended, w.feed_forward_norm, eps, branch_, branch_, g.feed_forward_norm);
       add_rows<T>(team, space, branch_, gradient_);
 
-      into_branch(team, space, dropout.attention_output(i), offsets);
-      linear_backward<T>(team, space, w.attention_output.weight, context, branch_, context_gradient_, {},
+      branch = dropped(team, space, dropout.attention_output(i), offsets, gradient_, branch_);
+      linear_backward<T>(team, space, w.attention_output.weight, context, branch, context_gradient_, {},
                          g.attention_output.weight, g.attention_output.bias);
       causal_backward<T>(team, space, sizes_, offsets, qkv, context, context_gradient_, dqkv, dropout.attention_of(i));
       rotate(team, space, rotations_.backward, batch, dqkv);
@@ -159,11 +159,6 @@ class DecoderPass {
     Matrix x, normed, qkv, context, attended, attended_normed, up;  // inputs of the layer's operations, in order
   };
 
-  static std::size_t longest(const PackedBatch& batch) {
-    std::size_t most = 0;
-    for (std::size_t b = 0; b < batch.sequences(); ++b) most = std::max(most, batch.length(b));
-    return most;
-  }
   Matrix input(std::size_t layer) const { return layer < layers_.size() ? layers_[layer].x : last_; }
   Activation activation() const { return activation_by_name(config_->hidden_act); }
 
@@ -194,12 +189,6 @@ class DecoderPass {
     if (config_->gated) return gate_backward<T>(team, space, activation(), up, intermediate_gradient_, dup);
     copy_rows<T>(team, intermediate_gradient_, dup);
     activation_backward<T>(team, space, activation(), up, dup);
-  }
-  /// branch_ <- the gradient as it goes into a branch behind dropout.
-  void into_branch(const Team& team, const TrainingSpace<T>& space, const Dropout& dropout,
-                   std::span<const std::size_t> offsets) const {
-    copy_rows<T>(team, gradient_, branch_);
-    apply_dropout(team, space, dropout, offsets, branch_);
   }
 
   const DecoderConfig* config_;

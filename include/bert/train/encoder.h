@@ -61,14 +61,13 @@ class EncoderPass {
   static void count(typename TrainingSpace<T>::Needs& needs, const BertConfig& config, const PackedBatch& batch,
                     const TrainingKernels<T>& training) {
     const std::size_t tokens = batch.tokens();
-    std::size_t longest = 0;
-    for (std::size_t b = 0; b < batch.sequences(); ++b) longest = std::max(longest, batch.length(b));
     const std::size_t hidden = config.hidden_size, intermediate = config.intermediate_size;
     needs.linear(tokens, 3 * hidden, hidden);
     needs.linear(tokens, intermediate, hidden);
     needs.linear(tokens, hidden, intermediate);
     needs.sums(tokens, 2 * hidden);
-    needs.scratch = std::max(needs.scratch, training.attention_scratch(longest, hidden / config.num_attention_heads));
+    needs.scratch =
+        std::max(needs.scratch, training.attention_scratch(longest(batch), hidden / config.num_attention_heads));
   }
 
   /// The last hidden state [T, H], or of the outputs alone [M, H], and where its gradient is to be put before
@@ -132,14 +131,14 @@ class EncoderPass {
       const Matrix intermediate = intermediate_.slice_rows(0, rows);
       const Matrix dup(wide_.data(), {rows, config_->intermediate_size});
       norm_backward(team, space, output_sum, w.output_norm, eps, gradient, sum, g.output_norm);
-      Matrix branch = dropped(team, space, dropout.layer_output(i), offsets, i, sum);
+      Matrix branch = dropped(team, space, dropout.layer_output(i), offsets, sum, branch_, tokens(i));
       activate_into<T>(team, space, activation, up, intermediate);
       linear_backward<T>(team, space, w.down.weight, intermediate, branch, dup, {}, g.down.weight, g.down.bias);
       activation_backward<T>(team, space, activation, up, dup);
       linear_backward<T>(team, space, w.up.weight, attended, dup, gradient, sum, g.up.weight, g.up.bias);
 
       norm_backward(team, space, attention_sum, w.attention_norm, eps, gradient, sum, g.attention_norm);
-      branch = dropped(team, space, dropout.attention_output(i), offsets, i, sum);
+      branch = dropped(team, space, dropout.attention_output(i), offsets, sum, branch_, tokens(i));
       linear_backward<T>(team, space, w.attention_output.weight, is_chosen(i) ? chosen_context_ : context, branch,
                          gradient, {}, g.attention_output.weight, g.attention_output.bias);
       attention_backward<T>(team, space, heads, offsets, qkv, context, spread(team, i, gradient, gradient_), dqkv,
@@ -198,16 +197,6 @@ class EncoderPass {
                             T eps, Matrix dy, Matrix dx, const NormParameters<T>& gradient) {
     layer_norm_backward<T>(team, space, x, norm.gamma, eps, dy, dx, gradient.gamma, gradient.beta);
   }
-  /// The gradient `sum` as it goes into a branch behind dropout; itself it is the residual's.
-  Matrix dropped(const Team& team, const TrainingSpace<T>& space, const Dropout& dropout,
-                 std::span<const std::size_t> offsets, std::size_t layer, Matrix sum) const {
-    if (!dropout.active()) return sum;
-    const Matrix branch = branch_.slice_rows(0, sum.rows());
-    copy_rows<T>(team, sum, branch);
-    apply_dropout(team, space, dropout, offsets, branch, tokens(layer));
-    return branch;
-  }
-
   const BertConfig* config_;
   std::vector<std::size_t> outputs_;
   std::span<std::int32_t> positions_;  // where they do not begin at 0

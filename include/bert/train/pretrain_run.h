@@ -130,14 +130,15 @@ class PretrainRun {
   }
 
   std::uint64_t run() {
-    manifest_ = manifest();
+    const CorpusIdentity identity = identity_of(options_.corpus);
+    manifest_ = manifest(identity);
     trainer_.emplace(
         *model_, options_.training,
         [this](std::uint64_t first, std::size_t count) { return data_->sequences(first, count); }, threads_);
     folder_.go_on(manifest_, model_->layout(), model_->values(),
                   trainer_->state());  // or a refusal: nothing is written
     save_run_files(options_.output, config_text_, start_.files());
-    corpus_.emplace(open_corpus(options_.corpus, "corpus.cache"));
+    corpus_.emplace(open_corpus(options_.corpus, identity, "corpus.cache"));
     PretrainingOptions data = data_options(options_.training.seed);
     data.mask_prob = options_.mask_prob, data.short_seq_prob = options_.short_seq_prob;
     data_.emplace(*corpus_, start_.tokenizer(), data);
@@ -148,11 +149,15 @@ class PretrainRun {
   }
 
  private:
-  Corpus open_corpus(const std::vector<std::filesystem::path>& files, const char* cache) const {
+  CorpusIdentity identity_of(const std::vector<std::filesystem::path>& files) const {
+    return corpus_identity(files, start_.tokenizer(), !causal(), causal());
+  }
+  Corpus open_corpus(const std::vector<std::filesystem::path>& files, const CorpusIdentity& identity,
+                     const char* cache) const {
     CorpusOptions options;
     options.threads = options_.threads, options.progress = options_.tokenizing;
     options.line_ends = causal(), options.split_sentences = !causal();
-    return load_corpus<TextReader>(files, start_.tokenizer(), options_.output / cache, options);
+    return load_corpus<TextReader>(files, start_.tokenizer(), options_.output / cache, options, identity);
   }
   bool causal() const { return objective_ == PretrainingObjective::causal; }
   PretrainingOptions data_options(std::uint64_t seed) const {
@@ -164,8 +169,7 @@ class PretrainRun {
   }
 
   /// What the run is made of: equal manifests, equal bits.
-  std::string manifest() const {
-    const CorpusIdentity identity = corpus_identity(options_.corpus, start_.tokenizer(), !causal(), causal());
+  std::string manifest(const CorpusIdentity& identity) const {
     std::string corpus;
     for (const std::string& hash : identity.files_sha256) corpus += concat(corpus.empty() ? "" : ",", quote_json(hash));
     return concat("{\"objective\":", quote_json(std::string(name(objective_))), ",\"corpus_sha256\":[", corpus,
@@ -208,7 +212,7 @@ class PretrainRun {
 
   void evaluate(RunReport report) {
     if (dev_.empty()) {
-      dev_corpus_.emplace(open_corpus({options_.dev}, "dev.cache"));
+      dev_corpus_.emplace(open_corpus({options_.dev}, identity_of({options_.dev}), "dev.cache"));
       const PretrainingData data(*dev_corpus_, start_.tokenizer(),
                                  data_options(0));  // the same sequences for every run
       const std::size_t at_once = std::min<std::size_t>(16, options_.training.shard);  // memory is what a shard takes

@@ -1,5 +1,6 @@
 // Operations on rows of activations that passes forward and backward are made of.
 #pragma once
+#include <bert/core/packed_batch.h>
 #include <bert/nn/activation.h>
 #include <bert/nn/dropout.h>
 #include <bert/nn/linear.h>
@@ -58,6 +59,26 @@ void residual_linear(const Team& team, const TrainingSpace<T>& space, const Line
   linear_forward<T>(team, space, linear.weight, linear.bias, x, out);
   apply_dropout(team, space, dropout, offsets, out, tokens);
   add_rows<T>(team, space, residual, out);
+}
+
+/// The gradient of a sum as it goes into a branch behind dropout: itself, or in `space_of_branch` where there is
+/// dropout.
+template <class T>
+TensorView<T, 2> dropped(const Team& team, const TrainingSpace<T>& space, const Dropout& dropout,
+                         std::span<const std::size_t> offsets, TensorView<T, 2> gradient,
+                         TensorView<T, 2> space_of_branch, std::span<const std::size_t> tokens = {}) {
+  if (!dropout.active()) return gradient;
+  const TensorView<T, 2> branch = space_of_branch.slice_rows(0, gradient.rows());
+  copy_rows<T>(team, gradient, branch);
+  apply_dropout(team, space, dropout, offsets, branch, tokens);
+  return branch;
+}
+
+/// Most tokens of a sequence.
+inline std::size_t longest(const PackedBatch& batch) {
+  std::size_t most = 0;
+  for (std::size_t b = 0; b < batch.sequences(); ++b) most = std::max(most, batch.length(b));
+  return most;
 }
 
 }  // namespace bert::inline BERT_ABI
