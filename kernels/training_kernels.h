@@ -25,7 +25,7 @@ inline const TrainingKernels<float>& training_kernels_of(std::string_view name) 
   return *static_cast<const TrainingKernels<float>*>(bert_training_kernels_v0_1(std::string(name).c_str()));
 }
 #else
-inline const TrainingKernels<float>& training_kernels_of(std::string_view name) {
+inline const TrainingKernels<float>& training_kernels_of([[maybe_unused]] std::string_view name) {
 #if !defined(BERT_SCALAR_ONLY)
 #if defined(__x86_64__)
   if (name.starts_with("avx512")) return avx512::training_kernels;

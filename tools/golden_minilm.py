@@ -18,7 +18,8 @@ import torch
 import transformers
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from convert_weights import canonical_tensors, read_safetensors, write_safetensors
+from convert_weights import canonical_tensors, write_safetensors
+from hugging_face_folder import read_safetensors
 
 STATES_OF = [0, 3, 4, 5, 20, 25, 39]  # lines whose token states are stored in full, counted from 0
 

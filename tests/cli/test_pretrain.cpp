@@ -2,6 +2,7 @@
 #include "cli/program.h"
 #include "support/matrix.h"
 
+#include <bert/io/safetensors_writer.h>
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -293,6 +294,14 @@ TEST_CASE("bert verify replays a pre-training run, and finds what is not from it
     bytes[bytes.size() - 4] = static_cast<char>(bytes[bytes.size() - 4] ^ 1);
     write_text(model, bytes);
     CHECK(run_bert(verify("11")).status == 0);  // which says nothing of the last weights
+    check_failed(run_bert(verify("12")), 1, {"the weights differ"});
+  }
+  SECTION("a tensor left out") {
+    const bert::SafetensorsFile file(model);
+    std::vector<bert::TensorRef> tensors(file.tensors().begin(), file.tensors().end());
+    tensors.pop_back();
+    bert::write_safetensors(model, {{"format", "pt"}, {"bert.training", std::string(*file.metadata("bert.training"))}},
+                            tensors);
     check_failed(run_bert(verify("12")), 1, {"the weights differ"});
   }
   SECTION("what was not trained") {

@@ -6,6 +6,8 @@
 #include <bert/nn/attention.h>
 #include <bert/nn/rotary.h>
 
+#include <cstring>
+
 namespace bert::inline BERT_ABI {
 
 /// Where one sequence's keys and values lie: for each layer, G heads' caches one after another.
@@ -101,7 +103,7 @@ kernels::TrainingAttentionArgs<T> causal_head(const Team& team, const TrainingSp
 template <class T, class Work>
 void add_result(const TrainingSpace<T>& space, T* x, std::size_t stride, std::size_t rows, std::size_t columns,
                 T* before, const Work& work) {
-  for (std::size_t r = 0; r < rows; ++r) std::copy_n(x + r * stride, columns, before + r * columns);
+  for (std::size_t r = 0; r < rows; ++r) std::memcpy(before + r * columns, x + r * stride, columns * sizeof(T));
   work();
   for (std::size_t r = 0; r < rows; ++r) space.training->add(before + r * columns, x + r * stride, columns);
 }

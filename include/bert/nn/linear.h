@@ -7,7 +7,7 @@
 #include <bert/kernels.h>
 #include <bert/nn/training_space.h>
 
-#include <algorithm>
+#include <cstring>
 
 namespace bert::inline BERT_ABI {
 
@@ -72,7 +72,7 @@ class PackedMatrix {
       fail("cannot put rows ", shape_text(rows.shape()), " at row ", first, " of a [", n_, ", ", k_, "] matrix");
     if (panel_ == 1)
       for (std::size_t r = 0; r < rows.rows(); ++r)
-        std::copy(rows.row(r), rows.row(r) + k_, data_.get() + (first + r) * k_);
+        std::memcpy(data_.get() + (first + r) * k_, rows.row(r), k_ * sizeof(T));
     else
       operation(&KernelTable<T>::pack,
                 &kernels::Bf16Kernels::pack)({rows.data(), rows.row_stride(), first, rows.rows(), k_, data_.get()});
@@ -136,7 +136,7 @@ class Linear {
     if (bias.size() != weight.rows())
       fail("a linear layer with weight ", shape_text(weight.shape()), " has a bias of ", bias.size());
     weight_.set_rows(0, weight);
-    std::copy(bias.begin(), bias.end(), bias_.data());
+    if (!bias.empty()) std::memcpy(bias_.data(), bias.data(), bias.size_bytes());
   }
 
   PackedMatrix<T>& weight() { return weight_; }
@@ -164,7 +164,9 @@ class Linear {
 template <class T>
 void clear_padding(const TrainingSpace<T>& space, std::size_t n, std::size_t k, std::size_t end) {
   const std::size_t width = space.products.panel, depth = space.products.depth(k);
-  if (end == n && n % width != 0) std::fill_n(space.packed + n / width * width * depth, width * depth, T(0));
+  if (end != n || n % width == 0) return;
+  T* panel = space.packed + n / width * width * depth;
+  for (std::size_t i = 0; i < width * depth; ++i) panel[i] = T(0);
 }
 
 /// The panels of packed columns that this thread packs: of x [K, N], the right side of a product a x.

@@ -6,6 +6,7 @@
 #include <bert/train/metrics.h>
 #include <bert/train/task_pass.h>
 
+#include <algorithm>
 #include <optional>
 
 namespace bert::inline BERT_ABI {

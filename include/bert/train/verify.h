@@ -32,6 +32,8 @@ VerifyResult verify_run(const VerifyOptions& options);
 #if BERT_WITH_DEFINITIONS
 #include <bert/io/temporary_folder.h>
 
+#include <algorithm>
+
 namespace bert::inline BERT_ABI {
 
 namespace detail {
@@ -57,12 +59,14 @@ void replay_options(const VerifyOptions& options, const Json& run, const std::fi
   replay.stop = [steps, taken = std::uint64_t{0}]() mutable { return ++taken == steps; };
 }
 
-/// The first tensor whose bytes differ in two model files; empty: none.
+/// The first tensor whose bytes differ in two model files, or that one of them alone has; empty: none.
 inline std::string tensor_difference(const SafetensorsFile& mine, const SafetensorsFile& other) {
   for (const TensorRef& tensor : mine.tensors()) {
     const TensorRef* const twin = other.find(tensor.name);
     if (!twin || !std::ranges::equal(tensor.bytes, twin->bytes)) return tensor.name;
   }
+  for (const TensorRef& tensor : other.tensors())
+    if (!mine.find(tensor.name)) return tensor.name;
   return {};
 }
 
