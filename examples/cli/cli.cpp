@@ -29,7 +29,7 @@ void add_common(CLI::App& command, Common& common) {
   add("--stride", common.stride, "tokenize: read long texts in windows that overlap by so many tokens")
       ->check(whole_number(0));
   add("--input", common.input, "file of texts, one a line; -: stdin");
-  add("--receipt", common.receipt, "write what was run, with hashes, to this file");
+  add("--receipt", common.receipt, "write what was run, with hashes, to this file (not available yet)");
   add("--progress", common.progress, "auto, always or never")->check(CLI::IsMember({"auto", "always", "never"}));
   command.add_flag("--truncate", common.truncate, "cut texts that are longer than the window")->group("Common flags");
   command.add_flag("--json", common.json, "one JSON value per input on its own line")->group("Common flags");

@@ -89,6 +89,8 @@ TaskMetrics evaluate_text(const EvaluateFlags& flags) {
 void run_evaluate(const EvaluateFlags& flags) {
   const bool text = flags.task == "mlm" || flags.task == "nsp";
   if (flags.common.model.empty() && !text) throw UsageError("say what to evaluate: --model");
+  if (!text && precision(flags.common).value_or(Precision::fp32) != Precision::fp32)
+    throw UsageError(concat("--precision is for mlm and nsp: --task ", flags.task, " is evaluated in float32"));
   const TaskMetrics metrics = text ? evaluate_text(flags)
                                    : evaluate_task(task_by_name(flags.task), flags.data, flags.common.model,
                                                    flags.features, flags.common.threads, cli::kernels(flags.common));

@@ -194,6 +194,8 @@ TEST_CASE("bert finetune and evaluate refuse what cannot be", "[cli][finetune]")
   check_error({"evaluate", "--task", "classify", "--data", train, "--json"}, 2, {"--model"});
   json_of(data.finetune("classify", train, train, {"--epochs", "1"}));
   check_error({"evaluate", "--task", "answer", "--data", train, "--model", data.path("out")}, 1);
+  check_error({"evaluate", "--task", "classify", "--data", train, "--model", data.path("out"), "--precision", "int8"},
+              2, {"--precision"});
   check_error({"evaluate", "--task", "classify", "--data", data.path("other.tsv"), "--model", data.path("out")}, 1,
               {"unheard"});
 }

@@ -146,13 +146,18 @@ TEST_CASE("a Dense module that does not fit is one error that names it", "[tasks
 
 TEST_CASE("a Dense module elsewhere than between pooling and normalisation is refused by embed alone",
           "[tasks][embed][dense][bad]") {
-  const auto check = [](const auto& change) {
+  const auto check = [](bool some_apply, const auto& change) {
     const DenseModel folder;
     change(folder);
     CHECK(said_of(folder).starts_with("pooling \"mean+Dense"));
+    EmbedOptions chosen;
+    chosen.pooling = "mean";
+    const std::string said = error_of([&] { Embedder embedder(folder.path(), {}, chosen); });
+    CHECK(said.starts_with(some_apply ? "pooling \"mean\" cannot replace \"mean+Dense" : "nothing was thrown"));
     CHECK_FALSE(FillMask(folder.path())("ba [MASK]").empty());
   };
-  check([](const DenseModel& f) { f.edit("modules.json", "models.Dense", "models.Normalize"); });
-  check(
-      [](const DenseModel& f) { f.edit("4_Dense/config.json", "{", R"({"module_input_name": "token_embeddings", )"); });
+  check(false, [](const DenseModel& f) { f.edit("modules.json", "models.Dense", "models.Normalize"); });
+  check(true, [](const DenseModel& f) {
+    f.edit("4_Dense/config.json", "{", R"({"module_input_name": "token_embeddings", )");
+  });
 }

@@ -89,6 +89,8 @@ BERT_INLINE Embedder::Embedder(std::shared_ptr<const TextModel> model, EmbedOpti
   const Pooling& said = model_->checkpoint.pooling();
   const std::string mode = !embed_.pooling.empty() ? embed_.pooling : said.mode.empty() ? "mean" : said.mode;
   mode_ = mode_by_name(mode);
+  if (mode != said.mode && !dense_.empty() && said.mode.find('+') != std::string::npos)
+    fail("pooling \"", mode, "\" cannot replace \"", said.mode, "\": of the modules behind it only some are supported");
   normalize_ = embed_.normalize.value_or(said.normalize.value_or(true));
   const ModelConfig& config = model_->model->config();
   if (embed_.truncate_dim > dense_.size())
