@@ -34,7 +34,16 @@ def make_model():
         model.save_pretrained(FOLDER)
     if not (FOLDER / "ct2/model.bin").exists():
         import ctranslate2
-        ctranslate2.converters.TransformersConverter(str(FOLDER)).convert(str(FOLDER / "ct2"), quantization="float32", force=True)
+        import tokenizers
+
+        named = FOLDER / "named"  # its converter wants a tokenizer
+        named.mkdir(exist_ok=True)
+        for file in ("config.json", "model.safetensors"):
+            (named / file).unlink(missing_ok=True)
+            (named / file).symlink_to(FOLDER / file)
+        words = tokenizers.Tokenizer(tokenizers.models.WordLevel({f"<{i}>": i for i in range(50257)}, unk_token="<0>"))
+        transformers.PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<0>", bos_token="<50256>", eos_token="<50256>").save_pretrained(named)
+        ctranslate2.converters.TransformersConverter(str(named)).convert(str(FOLDER / "ct2"), quantization="float32", force=True)
 
 
 def prompt_ids(length):
