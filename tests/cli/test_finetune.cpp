@@ -203,7 +203,7 @@ TEST_CASE("bert finetune and evaluate refuse what cannot be", "[cli][finetune]")
 TEST_CASE("bert evaluate scores hidden words and next sentences as the losses of training do", "[cli][finetune]") {
   Data data;
   std::string text;
-  for (std::size_t document = 0; document < 12; ++document) {
+  for (std::size_t document = 0; document < 30; ++document) {
     for (std::size_t s = 0; s < 5; ++s) text += data.sentence(6) + " .\n";
     text += "\n";
   }

@@ -105,7 +105,7 @@ TEST_CASE("int8: every ISA, number of threads and batch gives the bits of the sc
       for (std::size_t i = 0; i < golden.inputs.size(); ++i)
         require_same(outputs(model, 2, {golden.inputs[i]}), {expected[i]});
       for (int threads : {1, 2, 3, 5})
-        for (std::size_t copies : {1, 4}) {  // 20 sequences: threads take whole ones
+        for (std::size_t copies : {1, 12}) {
           std::vector<Sequence> many;
           Outputs all;
           for (std::size_t i = 0; i < copies; ++i)
@@ -136,7 +136,7 @@ TEST_CASE("bf16: every number of threads and batch gives the same bits, near tho
       for (int threads : {2, 3, 5}) {
         std::vector<Sequence> many;
         Outputs all;
-        for (std::size_t i = 0; i < 4 * golden.inputs.size(); ++i)
+        for (std::size_t i = 0; i < 12 * golden.inputs.size(); ++i)
           many.push_back(golden.inputs[i % golden.inputs.size()]), all.push_back(alone[i % golden.inputs.size()]);
         require_same(outputs(model, threads, many), all);
       }

@@ -84,7 +84,7 @@ TEST_CASE("training in bfloat16 follows training in float32, with the same bits 
       options.precision = precision;
       bert::Pretrainer<float> trainer(model, options, repeating, bert::Threads(threads));
       std::vector<double> losses;
-      for (int i = 0; i < 10; ++i) losses.push_back(trainer.step().loss.total());
+      for (int i = 0; i < 30; ++i) losses.push_back(trainer.step().loss.total());
       return std::pair(losses, std::vector<float>(model.values().begin(), model.values().end()));
     };
     const auto [exact, exact_weights] = train(Precision::fp32, 1);
