@@ -1,9 +1,11 @@
 // bert finetune: trains a model for a task on labelled data (bert/train/finetune_run.h); bert evaluate: how good it is.
 #include <bert/io/temporary_folder.h>
+#include <bert/train/decoder_parameters.h>
 #include <bert/train/finetune_run.h>
 #include <bert/train/pretraining_evaluation.h>
 
 #include <charconv>
+#include <cmath>
 
 #include "training.h"
 
@@ -64,33 +66,41 @@ struct EvaluateFlags {
   PretrainingEvaluation pretraining;
 };
 
-/// Hidden words (mlm) or next sentences (nsp) of a text.
+/// Hidden words (mlm), next sentences (nsp) or next words (causal) of a text.
 TaskMetrics evaluate_text(const EvaluateFlags& flags) {
-  const bool mlm = flags.task == "mlm";
+  const bool causal = flags.task == "causal";
   const Checkpoint checkpoint = Checkpoint::open(model_path(flags.common));
   const Tokenizer tokenizer = load_tokenizer(checkpoint);
   const auto model = bert::open_model<float>(checkpoint, cli::kernels(flags.common), precision(flags.common),
                                              Threads(flags.common.threads));
-  model->require(mlm ? Head::words : Head::next_sentence);
+  model->require(flags.task == "nsp" ? Head::next_sentence : Head::words);
+  if (causal != model->continues())
+    fail("--task ", flags.task, " is for ", causal ? "causal models" : "models that see a text from both sides",
+         ", and \"", checkpoint.path().string(), "\" holds one of the type ", model->config().model_type);
   const TemporaryFolder folder;
   CorpusOptions options;
   options.threads = flags.common.threads;
+  options.line_ends = causal, options.split_sentences = !causal;  // as in training
   const Corpus corpus = load_corpus<TextReader>({flags.data}, tokenizer, folder.path() / "corpus.cache", options);
   PretrainingEvaluation evaluation = flags.pretraining;
   evaluation.seq_len = flags.features.max_length, evaluation.threads = flags.common.threads;
+  if (const DecoderFamily* const family = trainable_decoder(model->config().model_type)) {
+    const DecoderConfig config = family->read_config(checkpoint.config());
+    evaluation.bos = config.bos_token_id, evaluation.eos = config.eos_token_id;
+  }
   const PretrainingScore score = evaluate_pretraining(*model, tokenizer, corpus, evaluation);
-  if (!mlm) return {{"accuracy", score.pairs_accuracy}};
-  return {{"examples", static_cast<double>(score.words)},
-          {"loss", score.loss},
-          {"accuracy", score.accuracy},
-          {"accuracy@5", score.accuracy_5}};
+  if (flags.task == "nsp") return {{"accuracy", score.pairs_accuracy}};
+  TaskMetrics metrics = {{"examples", static_cast<double>(score.words)}, {"loss", score.loss}};
+  if (causal) metrics.push_back({"perplexity", std::exp(score.loss)});
+  metrics.insert(metrics.end(), {{"accuracy", score.accuracy}, {"accuracy@5", score.accuracy_5}});
+  return metrics;
 }
 
 void run_evaluate(const EvaluateFlags& flags) {
-  const bool text = flags.task == "mlm" || flags.task == "nsp";
+  const bool text = flags.task == "mlm" || flags.task == "nsp" || flags.task == "causal";
   if (flags.common.model.empty() && !text) throw UsageError("say what to evaluate: --model");
   if (!text && precision(flags.common).value_or(Precision::fp32) != Precision::fp32)
-    throw UsageError(concat("--precision is for mlm and nsp: --task ", flags.task, " is evaluated in float32"));
+    throw UsageError(concat("--precision is for mlm, nsp and causal: --task ", flags.task, " is evaluated in float32"));
   const TaskMetrics metrics = text ? evaluate_text(flags)
                                    : evaluate_task(task_by_name(flags.task), flags.data, flags.common.model,
                                                    flags.features, flags.common.threads, cli::kernels(flags.common));
@@ -137,11 +147,14 @@ void add_evaluate(CLI::App& app) {
       add_command(app, "evaluate", "how good a model is on data that it has not seen", flags, run_evaluate);
   command
       .add_option("--task", flags->task,
-                  "mlm or nsp on a text; classify, pair, tag, answer or similarity on labelled data")
+                  "mlm, nsp or causal on a text; classify, pair, tag, answer or similarity on labelled data")
       ->required();
   command.add_option("--data", flags->data, "a text as for pretrain, or a data file as for finetune")->required();
-  command.add_option("--seed", flags->pretraining.seed, "mlm, nsp: of hidden words and pairs")->check(whole_number(0));
-  command.add_option("--limit", flags->pretraining.sequences, "mlm, nsp: sequences; 0: as many as fill the text once")
+  command.add_option("--seed", flags->pretraining.seed, "mlm, nsp, causal: of hidden words, pairs and places")
+      ->check(whole_number(0));
+  command
+      .add_option("--limit", flags->pretraining.sequences,
+                  "mlm, nsp, causal: sequences; 0: as many as fill the text once")
       ->check(whole_number(0));
   command.add_option("--max-length", flags->features.max_length, "most tokens of a sequence")->check(positive());
 }

@@ -208,7 +208,9 @@ TEST_CASE("bert evaluate scores hidden words and next sentences as the losses of
     text += "\n";
   }
   write_text(data.scratch / "text", text);
-  const std::string model = (source_dir() / "examples/model/bert.safetensors").string();
+  const std::string model = data.path("start");
+  json_of({"pretrain", "--corpus", data.path("text"), "--config", data.path("config.json"), "--tokenizer",
+           data.path("words"), "-o", model, "--steps", "20", "--lr", "1e-3", "--seq-len", "32", "--json"});
   const auto evaluate = [&](const std::string& task, const Arguments& more = {}) {
     Arguments all = {"evaluate", "--task", task, "--data", data.path("text"), "--model", model, "--json"};
     all.insert(all.end(), more.begin(), more.end());
@@ -226,8 +228,8 @@ TEST_CASE("bert evaluate scores hidden words and next sentences as the losses of
   // A run that learns nothing (its rate is 0 after the first step's 1e-12) has the losses of the model it began with.
   const auto trained =
       json_of({"pretrain", "--corpus", data.path("text"), "--model", model, "-o", data.path("run"), "--dev",
-               data.path("text"), "--steps", "1", "--lr", "1e-12", "--seq-len", "64", "--json"});
-  const Json same = evaluate("mlm", {"--max-length", "64", "--limit", "512"});
+               data.path("text"), "--steps", "1", "--lr", "1e-12", "--seq-len", "32", "--json"});
+  const Json same = evaluate("mlm", {"--max-length", "32", "--limit", "512"});
   CHECK(same["loss"].get<double>() == Approx(trained.back()["mlm_loss"].get<double>()).epsilon(1e-4));
   CHECK(same["accuracy"].get<double>() == Approx(trained.back()["mlm_accuracy"].get<double>()).epsilon(1e-3));
 }

@@ -227,6 +227,16 @@ TEST_CASE("bert pretrain trains RoBERTa on masked words, GPT-2 and Llama on the 
     CHECK(reports.back()["dev_loss"].get<double>() < 0.8 * reports[0]["loss"].get<double>());
     const std::string model = corpus.output().string();
     CHECK(one_json({"info", "--json", "--model", model})["model_type"] == family.type);
+    const Json score =
+        one_json({"evaluate", "--task", causal ? "causal" : "mlm", "--data", (corpus.scratch / "text").string(),
+                  "--model", model, "--limit", "512", "--max-length", "32", "--json"});
+    CHECK(score["loss"].get<double>() == Approx(reports.back()["dev_loss"].get<double>()).epsilon(1e-4));
+    CHECK(score["accuracy"].get<double>() ==
+          Approx(reports.back()[causal ? "accuracy" : "mlm_accuracy"].get<double>()).epsilon(1e-4));
+    if (causal) CHECK(score["perplexity"].get<double>() == Approx(std::exp(score["loss"].get<double>())));
+    check_error({"evaluate", "--task", causal ? "mlm" : "causal", "--data", (corpus.scratch / "text").string(),
+                 "--model", model},
+                1, {family.type});
     if (causal)
       CHECK(one_json({"generate", "--json", "--model", model, "--max-new-tokens", "3", "the cat"}).size() > 0);
     else

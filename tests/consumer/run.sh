@@ -7,20 +7,25 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 model=$root/examples/model/bert.safetensors
 program=${BERT_PROGRAM:-$root/build/release/bert}
-scratch=$(mktemp -d)
+scratch=$root/build/consumers.$$  # in the clone, where ccache (./dev) names files from
+mkdir -p "$scratch" && cd "$scratch" || exit 1
 trap 'rm -rf "$scratch"' EXIT
-cd "$scratch" || exit 1
 
 consumers=(plain find_package mixed_compiled cli_bytes installed_program add_subdirectory)
 other_consumers=(amalgamated mixed_flags fast_math fetch_content)
+ccache=$(command -v ccache || true)
+flags=(-std=c++20 -O2 -Wall -Wextra -Werror)
+compile() { $ccache g++ "${flags[@]}" -c "$@"; }  # compile [FLAG…] SOURCE -o OBJECT
+
 if [[ $# -eq 0 ]]; then
+  compile -I"$root/include" "$here/app.cpp" -o app.o || exit 1
+  export BERT_PLAIN_OBJECT=$scratch/app.o  # both lists begin with it
   "$here/run.sh" "${other_consumers[@]}" &
   "$here/run.sh" "${consumers[@]}"
   status=$?
   wait $! && exit $status
   exit 1
 fi
-flags=(-std=c++20 -O2 -Wall -Wextra -Werror)
 
 # The first build of app.cpp that ran; every other way must print the same.
 same_as_plain() {
@@ -32,13 +37,18 @@ same_as_plain() {
 cmake_build() {  # cmake_build FOLDER [ARGUMENT…]
   local generator=()
   ! command -v ninja >/dev/null || generator=(-G Ninja)
-  cmake "${generator[@]}" -S "$here/$1" -B "$1" "${@:2}" >"$1.log" 2>&1 && cmake --build "$1" >>"$1.log" 2>&1 ||
+  cmake "${generator[@]}" -D CMAKE_CXX_COMPILER_LAUNCHER="$ccache" -S "$here/$1" -B "$1" "${@:2}" >"$1.log" 2>&1 && cmake --build "$1" >>"$1.log" 2>&1 ||
     { cat "$1.log"; return 1; }
 }
 
-consumer_plain() {  # the README's command line
+plain_object() {
+  [[ -z ${BERT_PLAIN_OBJECT:-} ]] || plain_object=$BERT_PLAIN_OBJECT
+  [[ -n ${plain_object:-} ]] || { compile -I"$root/include" "$here/app.cpp" -o app.o && plain_object=app.o; }
+}
+
+consumer_plain() {  # what the README's command line does
   [[ ! -e plain.txt ]] || return 0
-  g++ "${flags[@]}" -I"$root/include" "$here/app.cpp" -lutf8proc -o plain && ./plain "$model" >plain.part && mv plain.part plain.txt
+  plain_object && g++ "$plain_object" -lutf8proc -o plain && ./plain "$model" >plain.part && mv plain.part plain.txt
 }
 
 consumer_add_subdirectory() {  # std::thread team and a Debug build: other code paths, the same bits
@@ -49,18 +59,13 @@ consumer_fetch_content() {
   cmake_build fetch_content -D BERT_DIR_OF_SOURCES="$root" -D CMAKE_BUILD_TYPE=Release && same_as_plain fetch_content/app
 }
 
-install_bert() {
-  [[ ! -e installed ]] || return 0
-  local generator=()
-  ! command -v ninja >/dev/null || generator=(-G Ninja)
-  { cmake "${generator[@]}" -S "$root" -B bert_build -D BERT_BUILD_TESTS=OFF -D BERT_BUILD_EXAMPLES=OFF && cmake --build bert_build &&
-    cmake --install bert_build --prefix "$scratch/installed.part" && mv installed.part installed; } >install.log 2>&1 ||
-    { cat install.log; return 1; }
+install_bert() {  # the folder the program was built in, installed somewhere else
+  [[ -e $1 ]] || cmake --install "$(dirname "$program")" --prefix "$scratch/$1" >"$1.log" 2>&1 || { cat "$1.log"; return 1; }
 }
 
 build_installed() {
   [[ ! -x find_package/cli_bytes ]] || return 0
-  install_bert && cmake_build find_package -D CMAKE_PREFIX_PATH="$scratch/installed" -D CMAKE_BUILD_TYPE=Release
+  install_bert installed && cmake_build find_package -D CMAKE_PREFIX_PATH="$scratch/installed" -D CMAKE_BUILD_TYPE=Release
 }
 
 consumer_find_package() {
@@ -72,7 +77,8 @@ consumer_amalgamated() {  # one header, in two units of one program
   mkdir -p amalgamated/bert
   printf '#include <bert/bert.h>\n#include <bert/bert.h>\nint threads() { return bert::Session(1).threads.count(); }\n' >amalgamated/second.cpp
   python3 "$root/tools/amalgamate.py" -o amalgamated/bert/bert.h &&
-    g++ "${flags[@]}" -Iamalgamated "$here/app.cpp" amalgamated/second.cpp -lutf8proc -o amalgamated/app && same_as_plain amalgamated/app
+    compile -Iamalgamated "$here/app.cpp" -o amalgamated/app.o && compile -Iamalgamated amalgamated/second.cpp -o amalgamated/second.o &&
+    g++ amalgamated/app.o amalgamated/second.o -lutf8proc -o amalgamated/app && same_as_plain amalgamated/app
 }
 
 # Both link orders: the linker keeps the first copy of an inline function it meets. An emulated CPU without AVX-512 shows
@@ -80,9 +86,9 @@ consumer_amalgamated() {  # one header, in two units of one program
 consumer_mixed_flags() {
   local wide=() order
   [[ $(uname -m) != x86_64 ]] || wide=(-mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma)
-  g++ "${flags[@]}" -I"$root/include" -c "$here/mixed_flags/embed.cpp" -o plain.o &&
-    g++ "${flags[@]}" "${wide[@]}" -DWIDE -I"$root/include" -c "$here/mixed_flags/embed.cpp" -o wide.o &&
-    g++ "${flags[@]}" -c "$here/mixed_flags/main.cpp" -o main.o || return 1
+  compile -I"$root/include" "$here/mixed_flags/embed.cpp" -o plain.o &&
+    compile "${wide[@]}" -DWIDE -I"$root/include" "$here/mixed_flags/embed.cpp" -o wide.o &&
+    compile "$here/mixed_flags/main.cpp" -o main.o || return 1
   [[ $(uname -m) != x86_64 ]] || python3 "$here/shared_functions.py" plain.o wide.o || return 1
   for order in "plain.o wide.o" "wide.o plain.o"; do
     # shellcheck disable=SC2086
@@ -101,7 +107,7 @@ consumer_mixed_compiled() {
 }
 
 consumer_fast_math() {  # -ffast-math at the link turns on flush-to-zero for the whole program
-  g++ "${flags[@]}" -I"$root/include" -c "$here/app.cpp" -o app.o && g++ -ffast-math app.o -lutf8proc -o fast_math && same_as_plain ./fast_math
+  plain_object && g++ -ffast-math "$plain_object" -lutf8proc -o fast_math && same_as_plain ./fast_math
 }
 
 consumer_cli_bytes() {  # from installed headers alone, the bytes of `bert … --json`
@@ -117,7 +123,7 @@ consumer_cli_bytes() {  # from installed headers alone, the bytes of `bert … -
 # with the one in the sources, and an error that names it once it is damaged.
 consumer_installed_program() {
   local text="The capital of France is [MASK]." installed=$scratch/with_program
-  cmake --install "$(dirname "$program")" --prefix "$installed" >installed_program.log 2>&1 || { cat installed_program.log; return 1; }
+  install_bert with_program || return 1
   installed_bert() { (cd / && env -u BERT_MODEL "$installed/bin/bert" fill-mask --json "$text"); }
   "$program" fill-mask --json --model "$model" "$text" >expected.txt && installed_bert >found.txt && cmp found.txt expected.txt || return 1
   echo damaged >"$installed/share/bert/bert.safetensors"

@@ -1,7 +1,8 @@
-// evaluate_pretraining: how often a pre-trained model finds hidden words and tells next sentences on a text.
+// evaluate_pretraining: how often a pre-trained model finds hidden words and tells next sentences on a text; a causal
+// one, how often it tells the next word.
 //
-// Words are hidden and pairs made as in training (pretraining_data.h), by the seed alone; models of one tokenizer see
-// the same ones.
+// Words are hidden, pairs made and sequences cut as in training (pretraining_data.h), by the seed alone; models of one
+// tokenizer see the same ones.
 #pragma once
 #include <bert/io/tokenizer_files.h>
 #include <bert/models/model.h>
@@ -13,8 +14,8 @@
 namespace bert::inline BERT_ABI {
 
 struct PretrainingScore {
-  std::size_t words = 0, pairs = 0;     // hidden; judged
-  double loss = 0;                      // mean of -log p(word)
+  std::size_t words = 0, pairs = 0;     // hidden, or next; judged
+  double loss = 0;                      // mean of -log p(word); its exponential is the perplexity
   double accuracy = 0, accuracy_5 = 0;  // of words: the likeliest; among the five likeliest
   double pairs_accuracy = 0;
 };
@@ -23,15 +24,19 @@ struct PretrainingEvaluation {
   std::uint64_t seed = 0;
   std::size_t sequences = 0;  // 0: as many as fill the text once
   std::size_t seq_len = 128;
+  std::int32_t bos = -1, eos = -1;  // causal models: ids before and behind a document
   int threads = 0;
 };
 
 /// Scores the model on the corpus, with the heads it has. Errors: as Model::forward and PretrainingData.
 inline PretrainingScore evaluate_pretraining(const Model<float>& model, const Tokenizer& tokenizer,
                                              const Corpus& corpus, const PretrainingEvaluation& options) {
-  if (model.continues()) fail("a causal model has no hidden words and no next sentences to be scored on");
+  if (model.has_targets()) fail("a model of permuted texts (XLNet) is not scored: it is trained on no objective here");
   PretrainingOptions data_options;
-  data_options.objective = model.has(Head::next_sentence) ? PretrainingObjective::bert : PretrainingObjective::mlm;
+  data_options.objective = model.causal()                   ? PretrainingObjective::causal
+                           : model.has(Head::next_sentence) ? PretrainingObjective::bert
+                                                            : PretrainingObjective::mlm;
+  data_options.bos = options.bos, data_options.eos = options.eos;
   data_options.seq_len = std::min(options.seq_len, model.config().window());
   data_options.seed = options.seed;
   const PretrainingData data(corpus, tokenizer, data_options);
