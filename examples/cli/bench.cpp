@@ -188,13 +188,13 @@ void bench_lengths(const BenchFlags& flags, const Model<float>& model, Session& 
 }
 
 /// GB/s that all threads read from memory together: the best of many passes over 256 MiB.
-double read_bandwidth(const Session& session, std::size_t repeat) {
+double read_bandwidth(const Session& session) {
   constexpr std::size_t count = std::size_t{32} << 20, lanes = 8;
   const AlignedArray<std::uint64_t> memory = make_aligned<std::uint64_t>(count);
-  const std::uint64_t* numbers = memory.get();
   std::fill_n(memory.get(), count, 1);
+  const std::uint64_t* const numbers = memory.get();
   std::vector<std::uint64_t> sums(static_cast<std::size_t>(session.threads.count()));
-  const Times times = measure(repeat ? repeat : 40, [&] {
+  const Times times = measure(40, [&] {
     session.threads.run([&](const Team& team) {
       const Share share = team.share(count, lanes);
       std::uint64_t parts[lanes] = {}, sum = 0;
@@ -247,7 +247,7 @@ GenerationTimes time_generation(const BenchFlags& flags, const Model<float>& mod
 /// Every token reads all weights (but for tables of which it reads a row: positions, words that are not the decoder's):
 /// percent_of_bandwidth is their bytes a second, of what memory gives.
 void bench_generation(const BenchFlags& flags, const Model<float>& model, std::size_t parameters, Session& session) {
-  const double bandwidth = read_bandwidth(session, flags.repeat);
+  const double bandwidth = read_bandwidth(session);
   const double bytes = static_cast<double>(parameters) * sizeof(float) - static_cast<double>(model.bytes_saved());
   for (const auto& shape : parse_shapes(flags.shapes)) {
     const PackedBatch prompts = random_batch(model.config(), std::vector<std::size_t>(shape.first, shape.second));

@@ -78,9 +78,8 @@ TaskMetrics evaluate_text(const EvaluateFlags& flags) {
     fail("--task ", flags.task, " is for ", causal ? "causal models" : "models that see a text from both sides",
          ", and \"", checkpoint.path().string(), "\" holds one of the type ", model->config().model_type);
   const TemporaryFolder folder;
-  CorpusOptions options;
+  CorpusOptions options = CorpusOptions::for_training(causal);
   options.threads = flags.common.threads;
-  options.line_ends = causal, options.split_sentences = !causal;  // as in training
   const Corpus corpus = load_corpus<TextReader>({flags.data}, tokenizer, folder.path() / "corpus.cache", options);
   PretrainingEvaluation evaluation = flags.pretraining;
   evaluation.seq_len = flags.features.max_length, evaluation.threads = flags.common.threads;

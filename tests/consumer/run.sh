@@ -17,9 +17,12 @@ ccache=$(command -v ccache || true)
 flags=(-std=c++20 -O2 -Wall -Wextra -Werror)
 compile() { $ccache g++ "${flags[@]}" -c "$@"; }  # compile [FLAG…] SOURCE -o OBJECT
 
+plain_object=${BERT_PLAIN_OBJECT:-$scratch/app.o}
+make_plain_object() { [[ -e $plain_object ]] || compile -I"$root/include" "$here/app.cpp" -o "$plain_object"; }
+
 if [[ $# -eq 0 ]]; then
-  compile -I"$root/include" "$here/app.cpp" -o app.o || exit 1
-  export BERT_PLAIN_OBJECT=$scratch/app.o  # both lists begin with it
+  make_plain_object || exit 1
+  export BERT_PLAIN_OBJECT=$plain_object  # both lists begin with it
   "$here/run.sh" "${other_consumers[@]}" &
   "$here/run.sh" "${consumers[@]}"
   status=$?
@@ -34,21 +37,20 @@ same_as_plain() {
   cmp "$1.txt" plain.txt
 }
 
-cmake_build() {  # cmake_build FOLDER [ARGUMENT…]
+# cmake_configure SOURCE FOLDER [ARGUMENT…], with Ninja and ccache where they are.
+cmake_configure() {
   local generator=()
   ! command -v ninja >/dev/null || generator=(-G Ninja)
-  cmake "${generator[@]}" -D CMAKE_CXX_COMPILER_LAUNCHER="$ccache" -S "$here/$1" -B "$1" "${@:2}" >"$1.log" 2>&1 && cmake --build "$1" >>"$1.log" 2>&1 ||
-    { cat "$1.log"; return 1; }
+  cmake "${generator[@]}" -D CMAKE_CXX_COMPILER_LAUNCHER="$ccache" -S "$1" -B "$2" "${@:3}"
 }
 
-plain_object() {
-  [[ -z ${BERT_PLAIN_OBJECT:-} ]] || plain_object=$BERT_PLAIN_OBJECT
-  [[ -n ${plain_object:-} ]] || { compile -I"$root/include" "$here/app.cpp" -o app.o && plain_object=app.o; }
+cmake_build() {  # cmake_build FOLDER [ARGUMENT…]
+  { cmake_configure "$here/$1" "$1" "${@:2}" && cmake --build "$1"; } >"$1.log" 2>&1 || { cat "$1.log"; return 1; }
 }
 
 consumer_plain() {  # what the README's command line does
   [[ ! -e plain.txt ]] || return 0
-  plain_object && g++ "$plain_object" -lutf8proc -o plain && ./plain "$model" >plain.part && mv plain.part plain.txt
+  make_plain_object && g++ "$plain_object" -lutf8proc -o plain && ./plain "$model" >plain.part && mv plain.part plain.txt
 }
 
 consumer_add_subdirectory() {  # std::thread team and a Debug build: other code paths, the same bits
@@ -59,13 +61,16 @@ consumer_fetch_content() {
   cmake_build fetch_content -D BERT_DIR_OF_SOURCES="$root" -D CMAKE_BUILD_TYPE=Release && same_as_plain fetch_content/app
 }
 
-install_bert() {  # the folder the program was built in, installed somewhere else
-  [[ -e $1 ]] || cmake --install "$(dirname "$program")" --prefix "$scratch/$1" >"$1.log" 2>&1 || { cat "$1.log"; return 1; }
+install_bert() {  # the library alone
+  [[ ! -e installed ]] || return 0
+  { cmake_configure "$root" bert_build -D BERT_BUILD_TESTS=OFF -D BERT_BUILD_EXAMPLES=OFF && cmake --build bert_build &&
+    cmake --install bert_build --prefix "$scratch/installed.part" && mv installed.part installed; } >install.log 2>&1 ||
+    { cat install.log; return 1; }
 }
 
 build_installed() {
   [[ ! -x find_package/cli_bytes ]] || return 0
-  install_bert installed && cmake_build find_package -D CMAKE_PREFIX_PATH="$scratch/installed" -D CMAKE_BUILD_TYPE=Release
+  install_bert && cmake_build find_package -D CMAKE_PREFIX_PATH="$scratch/installed" -D CMAKE_BUILD_TYPE=Release
 }
 
 consumer_find_package() {
@@ -107,7 +112,7 @@ consumer_mixed_compiled() {
 }
 
 consumer_fast_math() {  # -ffast-math at the link turns on flush-to-zero for the whole program
-  plain_object && g++ -ffast-math "$plain_object" -lutf8proc -o fast_math && same_as_plain ./fast_math
+  make_plain_object && g++ -ffast-math "$plain_object" -lutf8proc -o fast_math && same_as_plain ./fast_math
 }
 
 consumer_cli_bytes() {  # from installed headers alone, the bytes of `bert … --json`
@@ -123,7 +128,7 @@ consumer_cli_bytes() {  # from installed headers alone, the bytes of `bert … -
 # with the one in the sources, and an error that names it once it is damaged.
 consumer_installed_program() {
   local text="The capital of France is [MASK]." installed=$scratch/with_program
-  install_bert with_program || return 1
+  cmake --install "$(dirname "$program")" --prefix "$installed" >installed_program.log 2>&1 || { cat installed_program.log; return 1; }
   installed_bert() { (cd / && env -u BERT_MODEL "$installed/bin/bert" fill-mask --json "$text"); }
   "$program" fill-mask --json --model "$model" "$text" >expected.txt && installed_bert >found.txt && cmp found.txt expected.txt || return 1
   echo damaged >"$installed/share/bert/bert.safetensors"

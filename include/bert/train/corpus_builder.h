@@ -24,6 +24,9 @@ struct CorpusOptions {
   int threads = 0;              ///< 0: all
   /// Called after every batch on the calling thread. An exception it throws ends the work and leaves no file.
   std::function<void(const CorpusCounts&)> progress = {};
+
+  /// How pre-training reads a text: models that write it learn line ends, others see sentences.
+  static CorpusOptions for_training(bool causal) { return {.split_sentences = !causal, .line_ends = causal}; }
 };
 
 class CorpusBuilder {

@@ -150,13 +150,13 @@ class PretrainRun {
 
  private:
   CorpusIdentity identity_of(const std::vector<std::filesystem::path>& files) const {
-    return corpus_identity(files, start_.tokenizer(), !causal(), causal());
+    const CorpusOptions options = CorpusOptions::for_training(causal());
+    return corpus_identity(files, start_.tokenizer(), options.split_sentences, options.line_ends);
   }
   Corpus open_corpus(const std::vector<std::filesystem::path>& files, const CorpusIdentity& identity,
                      const char* cache) const {
-    CorpusOptions options;
+    CorpusOptions options = CorpusOptions::for_training(causal());
     options.threads = options_.threads, options.progress = options_.tokenizing;
-    options.line_ends = causal(), options.split_sentences = !causal();
     return load_corpus<TextReader>(files, start_.tokenizer(), options_.output / cache, options, identity);
   }
   bool causal() const { return objective_ == PretrainingObjective::causal; }
